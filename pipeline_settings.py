@@ -1,0 +1,82 @@
+"""Where every part of the stack is: one place, read by all scripts.
+
+A value comes from the environment, else from `.env` beside this file, else from the default here.
+The same names move the published ports in docker-compose.yml and in the local stack, so a script
+always looks where the stack was started. `.env.example` lists every name with a comment.
+"""
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_FOLDER = Path(__file__).resolve().parent
+
+SENSOR_TOPIC = "sensor_readings_raw"
+SENSOR_TOPIC_PARTITIONS = 6
+VALIDATOR_GROUP = "sensor_validator_group"
+
+
+class Settings(BaseSettings):
+    """Addresses, logins and ports; the defaults are those of a fresh clone."""
+
+    model_config = SettingsConfigDict(env_file=PROJECT_FOLDER / ".env", extra="ignore")
+
+    # pipeline_db, by the names that psql itself reads
+    pghost: str = "localhost"
+    pgport: int = 5432
+    pguser: str = "pipeline_user"
+    pgpassword: str = "pipeline_pass"
+    pgdatabase: str = "pipeline_db"
+
+    # timeseries_db
+    timescale_host: str = "localhost"
+    timescale_port: int = 5433
+    timescale_user: str = "timeseries_user"
+    timescale_password: str = "timeseries_pass"
+    timescale_database: str = "timeseries_db"
+
+    kafka_port: int = 9092
+    zookeeper_port: int = 2181
+    kafka_bootstrap_servers: str = Field(default="", validate_default=True)
+
+    airflow_port: int = 8080
+    airflow_user: str = "admin"
+    airflow_password: str = "admin"
+    airflow_db_password: str = "airflow_pass"
+    # Empty only until `make` has written `.env`: no two clones share a secret.
+    airflow_jwt_secret: str = ""
+    airflow_fernet_key: str = ""
+
+    def model_post_init(self, _context: object) -> None:
+        """Point Kafka clients at the published port unless they were sent elsewhere."""
+        if not self.kafka_bootstrap_servers:
+            self.kafka_bootstrap_servers = f"localhost:{self.kafka_port}"
+
+    @cached_property
+    def postgres(self) -> dict[str, object]:
+        """Keyword arguments of psycopg2.connect for pipeline_db."""
+        return {
+            "host": self.pghost,
+            "port": self.pgport,
+            "user": self.pguser,
+            "password": self.pgpassword,
+            "dbname": self.pgdatabase,
+        }
+
+    @cached_property
+    def timescale(self) -> dict[str, object]:
+        """Keyword arguments of psycopg2.connect for timeseries_db."""
+        return {
+            "host": self.timescale_host,
+            "port": self.timescale_port,
+            "user": self.timescale_user,
+            "password": self.timescale_password,
+            "dbname": self.timescale_database,
+        }
+
+    @cached_property
+    def airflow_url(self) -> str:
+        """Where a browser finds Airflow."""
+        return f"http://localhost:{self.airflow_port}"
