@@ -7,6 +7,7 @@ always looks where the stack was started. `.env.example` lists every name with a
 
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -34,7 +35,7 @@ class Settings(BaseSettings):
     timescale_host: str = "localhost"
     timescale_port: int = 5433
     timescale_user: str = "timeseries_user"
-    timescale_password: str = "timeseries_pass"
+    timescale_password: str = "timeseries_pass"  # noqa: S105 - learning default
     timescale_database: str = "timeseries_db"
 
     kafka_port: int = 9092
@@ -43,8 +44,8 @@ class Settings(BaseSettings):
 
     airflow_port: int = 8080
     airflow_user: str = "admin"
-    airflow_password: str = "admin"
-    airflow_db_password: str = "airflow_pass"
+    airflow_password: str = "admin"  # noqa: S105 - learning default
+    airflow_db_password: str = "airflow_pass"  # noqa: S105 - learning default
     # Empty only until `make` has written `.env`: no two clones share a secret.
     airflow_jwt_secret: str = ""
     airflow_fernet_key: str = ""
@@ -55,7 +56,7 @@ class Settings(BaseSettings):
             self.kafka_bootstrap_servers = f"localhost:{self.kafka_port}"
 
     @cached_property
-    def postgres(self) -> dict[str, object]:
+    def postgres(self) -> dict[str, Any]:
         """Keyword arguments of psycopg2.connect for pipeline_db."""
         return {
             "host": self.pghost,
@@ -66,7 +67,7 @@ class Settings(BaseSettings):
         }
 
     @cached_property
-    def timescale(self) -> dict[str, object]:
+    def timescale(self) -> dict[str, Any]:
         """Keyword arguments of psycopg2.connect for timeseries_db."""
         return {
             "host": self.timescale_host,

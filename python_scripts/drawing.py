@@ -1,0 +1,30 @@
+"""Bars, sparklines and ticks for tables: symbols on a terminal, plain ASCII in a pipe."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+
+def symbols_wanted() -> bool:
+    """Whether stdout shows more than ASCII: it is a terminal and NO_COLOR is not set."""
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
+def bar(value: float, largest: float, width: int = 30) -> str:
+    """A bar as long as `value` is beside `largest`, which fills `width` characters."""
+    length = round(width * value / largest) if largest else 0
+    return ("█" if symbols_wanted() else "#") * length
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """One character per value, low to high between the smallest and the largest of them."""
+    levels = "▁▂▃▄▅▆▇█" if symbols_wanted() else "_.-=+*%#"
+    low, span = min(values), max(values) - min(values)
+    return "".join(levels[int((value - low) / (span or 1) * (len(levels) - 1))] for value in values)
+
+
+def tick(passed: bool) -> str:
+    """A mark for a check that passed or failed."""
+    if symbols_wanted():
+        return "✓" if passed else "✗"
+    return "ok" if passed else "FAIL"

@@ -1,0 +1,213 @@
+"""A small SQL console, shared by explore_postgres.py and explore_timescale.py.
+
+Every statement is a transaction of its own, READ ONLY unless --write was given. That stops
+accidents; the guard against people is a login that was granted SELECT only.
+"""
+
+import json
+import os
+import pydoc
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import WordCompleter
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.history import FileHistory
+from prompt_toolkit.lexers import PygmentsLexer
+from psycopg2.extras import wait_select
+from pygments.lexers.sql import PostgresLexer  # type: ignore[import-untyped]
+from pygments.token import Punctuation  # type: ignore[import-untyped]
+
+from pipeline_console import StackError, stderr
+from pipeline_settings import PROJECT_FOLDER
+from python_scripts.queries import Result, as_objects, as_table
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+STATEMENT_TIMEOUT_SECONDS = 30
+
+HELP = r"""\dt      tables          \d TABLE  columns and indexes of a table
+\l       databases       \q        leave (so does Ctrl-D)
+\?       this help       Ctrl-C    drop the statement you type, or stop the one that runs
+A statement ends with ; and may go over several lines. Tab completes tables and columns."""
+
+TABLES = """
+SELECT schemaname AS schema, tablename AS "table", pg_size_pretty(pg_total_relation_size(
+    (quote_ident(schemaname) || '.' || quote_ident(tablename))::regclass)) AS size
+FROM pg_tables
+WHERE schemaname !~ '^(pg_|_timescaledb|timescaledb|information_schema)'
+ORDER BY 1, 2"""
+
+DATABASES = """
+SELECT datname AS database, pg_get_userbyid(datdba) AS owner,
+       pg_size_pretty(pg_database_size(oid)) AS size
+FROM pg_database WHERE datallowconn ORDER BY 1"""
+
+COLUMNS = """
+SELECT column_name AS column, data_type AS type, is_nullable AS nullable, column_default AS default
+FROM information_schema.columns
+WHERE table_name = %(name)s AND table_schema !~ '^(pg_|_timescaledb)'
+ORDER BY ordinal_position"""
+
+INDEXES = "SELECT indexdef AS index FROM pg_indexes WHERE tablename = %(name)s ORDER BY 1"
+
+LOOK_UPS = {"\\dt": [TABLES], "\\l": [DATABASES], "\\d": [COLUMNS, INDEXES]}
+
+LOOK_UPS = {"\\dt": [TABLES], "\\l": [DATABASES], "\\d": [COLUMNS, INDEXES]}
+
+WORDS = """
+SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'
+UNION SELECT column_name FROM information_schema.columns WHERE table_schema = 'public'"""
+
+LOOK_UPS = {"\\dt": [TABLES], "\\l": [DATABASES], "\\d": [COLUMNS, INDEXES]}
+
+WORDS = """
+SELECT unnest(string_to_array('SELECT FROM WHERE GROUP BY ORDER HAVING LIMIT JOIN USING AND OR NOT
+    NULL AS WITH COUNT SUM AVG MIN MAX DISTINCT BETWEEN INSERT UPDATE DELETE time_bucket', ' '))
+UNION SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'
+UNION SELECT column_name FROM information_schema.columns WHERE table_schema = 'public'"""
+
+
+def connect(parameters: dict[str, Any]) -> "Connection":
+    """Connect for looking around: no statement runs longer than STATEMENT_TIMEOUT_SECONDS."""
+    timeout = f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s -c timezone=UTC"
+    connection: Connection = psycopg2.connect(**parameters, options=timeout)
+    connection.set_session(readonly=True)
+    return connection
+
+
+def console(connection: "Connection", *, write: bool, limit: int, as_json: bool) -> None:
+    """Run statements typed at a prompt, or read from a pipe, until there are no more.
+
+    Raises StackError at the end if input came from a pipe and a statement of it failed.
+    """
+    psycopg2.extensions.set_wait_callback(wait_select)  # Ctrl-C cancels the statement that runs
+    connection.rollback()
+    connection.set_session(readonly=not write)
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    failed = 0
+    for entry in typed_entries(connection, write) if interactive else read_entries(sys.stdin):
+        try:
+            _show(answer(connection, entry, limit), limit, as_json)
+            connection.commit()
+        except psycopg2.Error as error:
+            if connection.closed:
+                raise
+            connection.rollback()
+            failed += 1
+            stderr.print(str(error).strip(), style="red", markup=False, soft_wrap=True)
+    if failed and not interactive:
+        raise StackError(f"{failed} of the statements failed; each error is shown above.")
+
+
+def read_entries(lines: Iterable[str]) -> Iterator[str]:
+    r"""Cut lines of text into statements and \commands; a last statement needs no semicolon."""
+    pending = ""
+    for line in lines:
+        if not pending.strip() and line.lstrip().startswith("\\"):
+            pending = ""
+            if line.strip() == "\\q":
+                return
+            yield line.strip()
+            continue
+        *complete, pending = split_statements(pending + line)
+        yield from complete
+    if pending.strip():
+        yield pending.strip()
+
+
+def split_statements(text: str) -> list[str]:
+    """Cut after each semicolon that ends a statement: none in quotes, comments or $$ bodies.
+
+    The last element is what follows the last such semicolon: empty, or not finished yet.
+    """
+    parts = [""]
+    for _, kind, value in PostgresLexer().get_tokens_unprocessed(text):
+        parts[-1] += value
+        if kind is Punctuation and value == ";":
+            parts.append("")
+    return [part.strip() for part in parts[:-1]] + [parts[-1]]
+
+
+def typed_entries(connection: "Connection", write: bool) -> Iterator[str]:
+    """Ask for statements at a prompt with history and completion until \\q or Ctrl-D."""
+    history = PROJECT_FOLDER / ".local" / "sql_history"
+    history.parent.mkdir(exist_ok=True)
+    session: PromptSession[str] = PromptSession(
+        f"{connection.info.dbname}{'=#' if write else '=>'} ",
+        lexer=PygmentsLexer(PostgresLexer),
+        history=FileHistory(str(history)),
+        completer=WordCompleter(_words(connection), ignore_case=True),
+        complete_while_typing=False,
+        multiline=Condition(lambda: not _finished(session.default_buffer.text)),
+    )
+    stderr.print(
+        f"{'Statements may write.' if write else 'Read-only; --write allows more.'} \\? helps"
+    )
+    while True:
+        try:
+            yield from read_entries([session.prompt()])
+        except KeyboardInterrupt:
+            continue
+        except EOFError:
+            return
+
+
+def _finished(text: str) -> bool:
+    return text.lstrip().startswith("\\") or not split_statements(text)[-1].strip()
+
+
+def _words(connection: "Connection") -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(WORDS)
+        return [word for (word,) in cursor.fetchall()]
+
+
+def answer(connection: "Connection", entry: str, limit: int) -> list[Result]:
+    r"""Run one statement or \command; a result holds at most `limit` + 1 of its rows."""
+    command, _, argument = entry.rstrip(" ;").partition(" ")
+    if command == "\\d" and not argument:
+        command = "\\dt"
+    if command in LOOK_UPS:
+        name = {"name": argument.strip()}
+        return [_execute(connection, text, limit, name) for text in LOOK_UPS[command]]
+    if command.startswith("\\"):
+        return [Result("help", HELP, [], [])]
+    return [_execute(connection, entry, limit)]
+
+
+def _execute(
+    connection: "Connection", statement: str, limit: int, parameters: dict[str, str] | None = None
+) -> Result:
+    # A server-side cursor: of a result with millions of rows only those shown travel here.
+    streamed = statement.split(maxsplit=1)[0].lower() in ("select", "table", "values")
+    with connection.cursor("console" if streamed else None) as cursor:
+        cursor.execute(statement, parameters)
+        rows = cursor.fetchmany(limit + 1) if streamed or cursor.description else []
+        headers = [column.name for column in cursor.description or ()]
+        return Result("rows", cursor.statusmessage or "", headers, rows)
+
+
+def _show(results: list[Result], limit: int, as_json: bool) -> None:
+    for result in results:
+        shown = result._replace(rows=result.rows[:limit])
+        if len(result.rows) > limit:
+            stderr.print(f"Only the first {limit} rows are shown; --limit or LIMIT changes that.")
+        if as_json:
+            print(json.dumps(as_objects(shown), default=str), flush=True)
+        else:
+            _page(as_table(shown) if shown.headers else shown.title)
+
+
+def _page(text: str) -> None:
+    too_long = text.count("\n") >= shutil.get_terminal_size().lines
+    if sys.stdin.isatty() and sys.stdout.isatty() and too_long:
+        os.environ.setdefault("LESS", "-S")  # wide rows scroll sideways instead of wrapping
+        pydoc.pager(text)
+    else:
+        print(text, flush=True)
