@@ -10,7 +10,7 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
 fi
 echo "Installing the project's Python packages (Airflow, the Kafka and PostgreSQL clients) into .venv ..." >&2
 if command -v uv >/dev/null; then
-    uv venv --quiet --clear --python "$python" .venv
+    uv venv --quiet --allow-existing --python "$python" .venv
     uv pip sync --quiet --python .venv requirements.lock
 else
     if ! "$python" -m venv --clear .venv 2>/dev/null; then

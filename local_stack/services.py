@@ -7,8 +7,10 @@ tests/compose/ checks that this file and docker-compose.yml say the same.
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,20 +76,21 @@ def postgres(
     def prepare() -> None:
         if (data / "PG_VERSION").exists():
             return
-        data.mkdir(parents=True, exist_ok=True)
-        data.chmod(0o700)
-        if user:
-            subprocess.run(["chown", "-R", user, data], check=True)
-        initdb = [str(bin_folder / "initdb"), "--pgdata", str(data), "--pwfile=/dev/stdin"]
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        initdb = [str(bin_folder / "initdb"), "--pgdata", str(data), f"--username={login['user']}"]
         flags = ["--encoding=UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256"]
-        subprocess.run(
-            [*_as_user(user), *initdb, *flags, f"--username={login['user']}"],
-            input=str(login["password"]),
-            text=True,
-            check=True,
-            capture_output=True,
-            cwd="/",
-        )
+        with tempfile.NamedTemporaryFile("w") as password:
+            password.write(login["password"])
+            password.flush()
+            if user:
+                shutil.chown(data, user)
+                shutil.chown(password.name, user)
+            subprocess.run(
+                [*_as_user(user), *initdb, *flags, f"--pwfile={password.name}"],
+                check=True,
+                stdout=subprocess.DEVNULL,
+                cwd="/",
+            )
 
     def healthy() -> bool:
         psycopg2.connect(**{**login, "dbname": "postgres", "connect_timeout": 2}).close()

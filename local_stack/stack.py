@@ -269,7 +269,7 @@ class Stack:
             "autostart": "false",
             "autorestart": "unexpected" if service.one_shot else "true",
             "startsecs": "0" if service.one_shot else "1",
-            "startretries": "20",
+            "startretries": "6",
             "stopsignal": service.stop_signal,
             "stopwaitsecs": str(service.stop_seconds),
             "killasgroup": "true",
