@@ -92,6 +92,8 @@ def console(connection: "Connection", *, write: bool, limit: int, as_json: bool)
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     failed = 0
     for entry in typed_entries(connection, write) if interactive else read_entries(sys.stdin):
+        if entry == "\\q":
+            break
         try:
             _show(answer(connection, entry, limit), limit, as_json)
             connection.commit()
@@ -111,8 +113,6 @@ def read_entries(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
         if not pending.strip() and line.lstrip().startswith("\\"):
             pending = ""
-            if line.strip() == "\\q":
-                return
             yield line.strip()
             continue
         *complete, pending = split_statements(pending + line)

@@ -1,0 +1,50 @@
+"""What explore_postgres.py and explore_timescale.py share: sections, --json, and the console."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from python_scripts.queries import Result, print_results
+from python_scripts.sql_console import connect, console
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+Section = Callable[["Connection"], list[Result]]
+
+SectionNames = Annotated[
+    list[str] | None, typer.Argument(help="What to show; everything if none is named.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
+Write = Annotated[bool, typer.Option("--write", help="Let console statements change data.")]
+Limit = Annotated[int, typer.Option(min=1, help="Rows that the console shows of one result.")]
+
+
+def check_names(chosen: list[str] | None, known: Iterable[str]) -> None:
+    """Raise wrong usage, naming what there is, for a section that does not exist."""
+    for name in chosen or ():
+        if name not in known:
+            raise typer.BadParameter(f"{name} is none of: {', '.join(known)}")
+
+
+def explore(
+    parameters: dict[str, Any],
+    sections: Mapping[str, Section],
+    chosen: list[str] | None,
+    *,
+    as_json: bool,
+    write: bool,
+    limit: int,
+) -> None:
+    """Show the chosen sections, then the console: if asked for, or at a terminal by itself."""
+    check_names(chosen, [*sections, "console"])
+    connection = connect(parameters)
+    named = [name for name in chosen or sections if name != "console"]
+    if named:
+        print_results((r for name in named for r in sections[name](connection)), as_json)
+    at_terminal = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
+    if "console" in (chosen or ()) or (at_terminal and not chosen):
+        console(connection, write=write, limit=limit, as_json=as_json)
+    connection.close()

@@ -1,0 +1,80 @@
+"""What Kafka's admin API knows, as tables: used by explore_kafka.py and the dashboard."""
+
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import OffsetSpec
+
+from python_scripts.queries import Result
+
+
+def brokers(admin: KafkaAdminClient) -> Result:
+    """The brokers of the cluster and which of them is the controller."""
+    cluster = admin.describe_cluster()
+    rows = [
+        (
+            broker["broker_id"],
+            f"{broker['host']}:{broker['port']}",
+            broker["broker_id"] == cluster["controller_id"],
+        )
+        for broker in cluster["brokers"]
+    ]
+    title = f"Brokers of cluster {cluster['cluster_id']}"
+    return Result("brokers", title, ["broker", "advertised_address", "controller"], rows)
+
+
+def topic_names(admin: KafkaAdminClient) -> list[str]:
+    """Topics that people made; those that Kafka keeps for itself begin with two underscores."""
+    return sorted(topic for topic in admin.list_topics() if not topic.startswith("__"))
+
+
+def offsets(admin: KafkaAdminClient, topics: list[str]) -> dict[TopicPartition, tuple[int, int]]:
+    """First offset that is still stored, and next offset to be written, of each partition."""
+    parts = [
+        TopicPartition(topic["name"], partition["partition_index"])
+        for topic in admin.describe_topics(topics)
+        for partition in topic["partitions"]
+    ]
+    first = admin.list_partition_offsets(dict.fromkeys(parts, OffsetSpec.EARLIEST))
+    following = admin.list_partition_offsets(dict.fromkeys(parts, OffsetSpec.LATEST))
+    return {part: (first[part].offset, following[part].offset) for part in sorted(parts)}
+
+
+def topics(admin: KafkaAdminClient) -> Result:
+    """Each topic with its partitions and stored messages."""
+    names = topic_names(admin)
+    ranges = offsets(admin, names)
+    rows = []
+    for name in names:
+        sizes = [end - start for part, (start, end) in ranges.items() if part.topic == name]
+        rows.append((name, len(sizes), sum(sizes)))
+    return Result("topics", "Topics", ["topic", "partitions", "messages"], rows)
+
+
+def partitions(admin: KafkaAdminClient, topic: str) -> Result:
+    """Each partition of a topic with its leader and the offsets it holds."""
+    if topic not in topic_names(admin):
+        return Result("partitions", f"There is no topic {topic} yet", [], [])
+    leaders = {
+        partition["partition_index"]: partition["leader_id"]
+        for partition in admin.describe_topics([topic])[0]["partitions"]
+    }
+    rows = [
+        (part.partition, leaders[part.partition], first, following, following - first)
+        for part, (first, following) in offsets(admin, [topic]).items()
+    ]
+    headers = ["partition", "leader", "first_offset", "next_offset", "messages"]
+    return Result("partitions", f"Partitions of {topic}", headers, rows)
+
+
+def groups(admin: KafkaAdminClient) -> Result:
+    """Consumer groups: what each has committed, and its lag = messages written but not yet read."""
+    rows = []
+    for group in sorted(group["group_id"] for group in admin.list_groups()):
+        committed = admin.list_group_offsets(group)[group]
+        state = admin.describe_groups([group])[group]
+        ends = offsets(admin, sorted({part.topic for part in committed})) if committed else {}
+        for part, position in sorted(committed.items()):
+            lag = ends[part][1] - position.offset
+            members = len(state["members"])
+            rows.append((group, members, part.topic, part.partition, position.offset, lag))
+    headers = ["group", "members", "topic", "partition", "committed", "lag"]
+    return Result("groups", "Consumer groups and their lag", headers, rows)
