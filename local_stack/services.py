@@ -68,6 +68,7 @@ def postgres(
     port_variable: str,
     init_sql: list[str],
     options: dict[str, str],
+    environment: Environment,
 ) -> Service:
     """A PostgreSQL server whose init SQL runs on first start, as the Docker images do it."""
     user = "postgres" if os.geteuid() == 0 else None
@@ -95,7 +96,7 @@ def postgres(
     def healthy() -> bool:
         psycopg2.connect(**{**login, "dbname": "postgres", "connect_timeout": 2}).close()
         if not initialised.exists():
-            run_init_sql(login, init_sql)
+            run_init_sql(login, init_sql, environment)
             initialised.touch()
         return True
 
@@ -114,6 +115,7 @@ def postgres(
         port_variable=port_variable,
         healthy=healthy,
         prepare=prepare,
+        environment=environment,
         user=user,
         stop_signal="INT",  # "fast": end sessions, write everything down, stop
         stop_seconds=60,
@@ -124,14 +126,20 @@ def _as_user(user: str | None) -> list[str]:
     return ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--"] if user else []
 
 
-def run_init_sql(login: dict[str, Any], files: list[str]) -> None:
+def run_init_sql(
+    login: dict[str, Any], files: list[str], variables: Environment | None = None
+) -> None:
     """Make the login's database if it is missing and run the init SQL in it; repeatable."""
-    environment = os.environ | {
-        "PGHOST": str(login["host"]),
-        "PGPORT": str(login["port"]),
-        "PGUSER": str(login["user"]),
-        "PGPASSWORD": str(login["password"]),
-    }
+    environment = (
+        os.environ
+        | (variables or {})
+        | {
+            "PGHOST": str(login["host"]),
+            "PGPORT": str(login["port"]),
+            "PGUSER": str(login["user"]),
+            "PGPASSWORD": str(login["password"]),
+        }
+    )
     psql = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d"]
     create = """SELECT format('CREATE DATABASE %I', :'name')
         WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'name') \\gexec"""
@@ -254,6 +262,7 @@ def services(settings: Settings, folder: Path, logs: Path) -> list[Service]:
             port_variable="PGPORT",
             init_sql=["init_postgres.sql", "init_airflow_db.sql"],
             options={},
+            environment={"AIRFLOW_DB_PASSWORD": settings.airflow_db_password},
         ),
         postgres(
             "my_timescaledb",
@@ -266,6 +275,7 @@ def services(settings: Settings, folder: Path, logs: Path) -> list[Service]:
                 "shared_preload_libraries": "timescaledb",
                 "timescaledb.telemetry_level": "off",
             },
+            environment={},
         ),
         Service(
             name="my_zookeeper",

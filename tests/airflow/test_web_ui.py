@@ -1,0 +1,53 @@
+"""A person can run the DAG from Airflow's pages, in a real browser."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from local_stack.stack import Stack
+from python_scripts.airflow_api import sign_in, wait_for_dag
+
+DAG_ID = "product_batch_pipeline"
+SECONDS = 1000.0  # milliseconds
+
+
+@pytest.fixture(scope="module")
+def page(airflow: Stack) -> Iterator[Page]:
+    """A page of headless Chromium that looks at the stack's Airflow."""
+    quiet = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
+    background = "--disable-background-networking --disable-component-update"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=f"{quiet} {background}".split()
+        )
+        page = browser.new_page(base_url=airflow.settings.airflow_url, locale="en-US")
+        page.set_default_timeout(30 * SECONDS)
+        yield page
+        browser.close()
+
+
+def test_a_wrong_password_is_refused(airflow: Stack, page: Page) -> None:
+    sign_in_by_hand(page, "not the password")
+    expect(page.get_by_text("Invalid credentials")).to_be_visible()
+
+
+def test_the_dag_is_found_switched_on_triggered_and_green(airflow: Stack, page: Page) -> None:
+    wait_for_dag(sign_in(airflow.settings), DAG_ID)
+    sign_in_by_hand(page, airflow.settings.airflow_password)
+    page.get_by_role("link", name="Dags").click()
+    page.get_by_role("link", name=DAG_ID, exact=True).click()
+
+    page.get_by_test_id("trigger-dag-button").click()
+    expect(page.get_by_text(f"Unpause {DAG_ID} on trigger")).to_be_visible()
+    page.get_by_test_id("trigger-dag-submit").click()
+
+    page.goto(f"/dags/{DAG_ID}/runs")
+    expect(page.get_by_text("Success").first).to_be_visible(timeout=120 * SECONDS)
+
+
+def sign_in_by_hand(page: Page, password: str) -> None:
+    page.goto("/")
+    page.locator("input[name=username]").fill("admin")
+    page.locator("input[name=password]").fill(password)
+    page.get_by_role("button", name="Sign in").click()
