@@ -1,0 +1,11 @@
+-- Averages of each sensor in buckets of 5 minutes, the last two hours
+SELECT time_bucket('5 minutes', time) AS bucket,
+       sensor_id,
+       count(*) AS readings,
+       round(avg(temperature)::numeric, 2) AS temperature,
+       round(avg(humidity)::numeric, 2) AS humidity,
+       round(avg(pressure)::numeric, 2) AS pressure
+FROM sensor_readings
+WHERE time > now() - INTERVAL '2 hours'
+GROUP BY bucket, sensor_id
+ORDER BY sensor_id, bucket;

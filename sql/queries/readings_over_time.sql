@@ -1,0 +1,7 @@
+-- Readings in each quarter of an hour, the last three hours
+SELECT time_bucket('15 minutes', time) AS quarter,
+       count(*) AS readings
+FROM sensor_readings
+WHERE time > now() - INTERVAL '3 hours'
+GROUP BY quarter
+ORDER BY quarter;

@@ -1,0 +1,7 @@
+-- Lag in time: how long ago each sensor was last heard of
+SELECT sensor_id,
+       max(time) AS last_reading,
+       date_trunc('second', now() - max(time)) AS ago
+FROM sensor_readings
+GROUP BY sensor_id
+ORDER BY sensor_id;
