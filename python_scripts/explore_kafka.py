@@ -1,5 +1,6 @@
 """Look at Kafka: brokers, topics, partitions, keys, consumer groups, and the latest readings.
 
+\b
 python python_scripts/explore_kafka.py                   # everything
 python python_scripts/explore_kafka.py topics groups     # only that
 python python_scripts/explore_kafka.py keys --json | jq
@@ -103,7 +104,7 @@ SECTIONS: dict[str, Callable[[KafkaAdminClient, str], list[Result]]] = {
 }
 
 
-@app.command()
+@app.command(help=__doc__)
 def main(
     sections: SectionNames = None,
     bootstrap: Annotated[str, typer.Option(help="Another address than the settings'.")] = "",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from python_scripts.queries import Result, print_results
+from python_scripts.queries import Result, print_results, run_query
 from python_scripts.sql_console import connect, console
 
 if TYPE_CHECKING:
@@ -20,6 +20,11 @@ SectionNames = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 Write = Annotated[bool, typer.Option("--write", help="Let console statements change data.")]
 Limit = Annotated[int, typer.Option(min=1, help="Rows that the console shows of one result.")]
+
+
+def queries(*names: str) -> Section:
+    """A section that shows the results of some queries of sql/queries/."""
+    return lambda connection: [run_query(connection, name) for name in names]
 
 
 def check_names(chosen: list[str] | None, known: Iterable[str]) -> None:

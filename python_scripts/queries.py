@@ -6,12 +6,14 @@ The first line of each file is a comment that says what the query answers; it be
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 from tabulate import tabulate
 
 from pipeline_settings import PROJECT_FOLDER
+from python_scripts.drawing import bar
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -25,7 +27,7 @@ class Result(NamedTuple):
     name: str
     title: str
     headers: Sequence[str]
-    rows: Sequence[Sequence[object]]
+    rows: Sequence[Sequence[Any]]
 
 
 def query_text(name: str) -> str:
@@ -43,6 +45,15 @@ def run_query(connection: "Connection", name: str) -> Result:
         return Result(name, title, headers, cursor.fetchall())
 
 
+def with_bars(result: Result, column: str) -> Result:
+    """The result with one more column that draws the values of `column` as bars."""
+    index = list(result.headers).index(column)
+    values = [float(row[index] or 0) for row in result.rows]
+    largest = max(values, default=0)
+    rows = [(*row, bar(value, largest)) for row, value in zip(result.rows, values, strict=True)]
+    return result._replace(headers=[*result.headers, ""], rows=rows)
+
+
 def print_results(results: Iterable[Result], as_json: bool) -> None:
     """Print results one after the other as tables, or together as one JSON object."""
     if as_json:
@@ -50,7 +61,12 @@ def print_results(results: Iterable[Result], as_json: bool) -> None:
         return
     for result in results:
         typer.secho(f"\n{result.title}", bold=sys.stdout.isatty())
-        print(as_table(result) if result.rows else "(no rows)", flush=True)
+        rows = [[_seconds(value) for value in row] for row in result.rows]
+        print(as_table(result._replace(rows=rows)) if rows else "(no rows)", flush=True)
+
+
+def _seconds(value: Any) -> Any:
+    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else value
 
 
 def as_table(result: Result) -> str:
@@ -66,5 +82,8 @@ def as_table(result: Result) -> str:
 
 
 def as_objects(result: Result) -> list[dict[str, object]]:
-    """Rows as one dictionary each, as --json shows them."""
-    return [dict(zip(result.headers, row, strict=True)) for row in result.rows]
+    """Rows as one dictionary each, for --json; columns without a name, the bars, are left out."""
+    return [
+        {name: value for name, value in zip(result.headers, row, strict=True) if name}
+        for row in result.rows
+    ]

@@ -1,5 +1,6 @@
 """Check that every service of the stack is there and holds what a fresh stack promises.
 
+\b
 python python_scripts/verify_setup.py           # now; exit 0 if all is well, else 1
 python python_scripts/verify_setup.py --wait    # until all is well, five minutes at most
 """
@@ -206,7 +207,7 @@ def verify(settings: Settings, wait_seconds: float) -> list[Outcome]:
     return outcomes
 
 
-@app.command()
+@app.command(help=__doc__)
 def main(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until all is well.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

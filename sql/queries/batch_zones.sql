@@ -1,10 +1,10 @@
--- Where each raw product is now: the parts add up to the total
+-- Where each raw product is now: the parts add up to raw
 SELECT count(*) AS raw,
-       count(*) FILTER (WHERE EXISTS (
-           SELECT FROM clean_products AS c WHERE c.raw_id = r.id)) AS clean,
-       count(*) FILTER (WHERE EXISTS (
-           SELECT FROM quarantine_products AS q WHERE q.raw_id = r.id)) AS quarantined,
-       count(*) FILTER (WHERE EXISTS (
-           SELECT FROM superseded_products AS s WHERE s.raw_id = r.id)) AS superseded,
-       count(*) FILTER (WHERE NOT processed) AS not_processed_yet
-FROM raw_products AS r;
+       count(c.raw_id) AS clean,
+       count(s.raw_id) AS superseded,
+       count(q.raw_id) AS quarantined,
+       count(*) FILTER (WHERE NOT processed) AS not_judged_yet
+FROM raw_products AS r
+LEFT JOIN clean_products AS c ON c.raw_id = r.id
+LEFT JOIN superseded_products AS s ON s.raw_id = r.id
+LEFT JOIN quarantine_products AS q ON q.raw_id = r.id;

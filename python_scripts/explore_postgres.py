@@ -1,0 +1,70 @@
+"""Look at pipeline_db: tables, zones, clean products, analytics, and why rows are rejected.
+
+\b
+python python_scripts/explore_postgres.py               # everything, then a console
+python python_scripts/explore_postgres.py raw rejected  # only that
+echo 'SELECT 1' | python python_scripts/explore_postgres.py console
+"""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from batch_pipeline.validator import judge
+from pipeline_console import run
+from pipeline_settings import Settings
+from python_scripts.explorer import AsJson, Limit, Section, SectionNames, Write, explore, queries
+from python_scripts.queries import Result, run_query, with_bars
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+NEW = "not judged yet"
+
+app = typer.Typer(add_completion=False)
+
+
+def raw(connection: "Connection") -> list[Result]:
+    """Raw rows and what became of them; in brackets what the rules say of those not judged yet."""
+    result = run_query(connection, "raw_latest")
+    rows = [
+        (
+            id_,
+            batch,
+            state,
+            f"({judge(text).issues or 'valid'})" if state == NEW else issues,
+            text[:80],
+        )
+        for id_, batch, state, issues, text in result.rows
+    ]
+    return [run_query(connection, "batch_zones"), result._replace(rows=rows)]
+
+
+def analytics(connection: "Connection") -> list[Result]:
+    """What the stock is worth, and how prices are spread, drawn as bars."""
+    return [
+        with_bars(run_query(connection, "inventory_value"), "value"),
+        with_bars(run_query(connection, "price_distribution"), "products"),
+    ]
+
+
+SECTIONS: dict[str, Section] = {
+    "tables": queries("batch_tables"),
+    "raw": raw,
+    "clean": queries("clean_latest"),
+    "analytics": analytics,
+    "rejected": queries("top_rejection_reasons", "rejections_by_vendor", "quarantine_latest"),
+    "batches": queries("batch_runs", "batch_ledger"),
+}
+
+
+@app.command(help=__doc__)
+def main(
+    sections: SectionNames = None, as_json: AsJson = False, write: Write = False, limit: Limit = 200
+) -> None:
+    """Show pipeline_db: tables, raw, clean, analytics, rejected, batches, console."""
+    explore(Settings().postgres, SECTIONS, sections, as_json=as_json, write=write, limit=limit)
+
+
+if __name__ == "__main__":
+    run(app)

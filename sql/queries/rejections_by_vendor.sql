@@ -1,0 +1,10 @@
+-- Which vendor sends what: rows received and rejected
+SELECT r.source,
+       count(*) AS received,
+       count(q.raw_id) AS quarantined,
+       round(100.0 * count(q.raw_id) / count(*), 1) AS percent
+FROM raw_products AS r
+LEFT JOIN quarantine_products AS q ON q.raw_id = r.id
+WHERE r.processed
+GROUP BY r.source
+ORDER BY percent DESC;
