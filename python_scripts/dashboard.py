@@ -13,7 +13,7 @@ from pipeline_console import run
 
 PAGE = Path(__file__).with_name("dashboard_page.py")
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()

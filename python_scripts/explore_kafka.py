@@ -25,7 +25,7 @@ KEY_PARTITIONS = 3
 KEYS = ["sensor_1", "sensor_2", "sensor_3", "sensor_4"]
 POLL_MILLISECONDS = 2000
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def keys(admin: KafkaAdminClient, address: str) -> list[Result]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NEW = "not judged yet"
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def raw(connection: "Connection") -> list[Result]:

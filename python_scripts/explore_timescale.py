@@ -19,7 +19,7 @@ from python_scripts.queries import Result, run_query, with_bars
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def averages(connection: "Connection") -> list[Result]:

@@ -37,10 +37,14 @@ def query_text(name: str) -> str:
 
 def run_query(connection: "Connection", name: str) -> Result:
     """Run sql/queries/NAME.sql and return its title, column names and rows."""
-    text = query_text(name)
+    return result_of(connection, name, query_text(name))
+
+
+def result_of(connection: "Connection", name: str, text: str, parameters: Any = None) -> Result:
+    """Run a query whose first line is its title."""
     title = text.splitlines()[0].removeprefix("--").strip()
     with connection.cursor() as cursor:
-        cursor.execute(text)
+        cursor.execute(text, parameters)
         headers = [column.name for column in cursor.description or ()]
         return Result(name, title, headers, cursor.fetchall())
 

@@ -28,7 +28,7 @@ WAIT_SECONDS = 300
 DAG_ID = "product_batch_pipeline"
 FAULTS = (StackError, psycopg2.Error, KafkaError, httpx.HTTPError, OSError)
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 class Outcome(NamedTuple):
