@@ -13,12 +13,12 @@ CREATE TABLE IF NOT EXISTS landing_products (
 );
 CREATE INDEX IF NOT EXISTS landing_products_batch ON landing_products (batch_id);
 
--- One row for each vendor of a batch that could be read: what is missing here was not scraped.
+-- One row for each vendor of a batch; `rows` stays NULL if the vendor could not be read.
 CREATE TABLE IF NOT EXISTS extractions (
     batch_id text NOT NULL,
     source text NOT NULL,
-    rows integer NOT NULL,
-    extracted_at timestamptz NOT NULL DEFAULT now(),
+    rows integer,
+    extracted_at timestamptz,
     PRIMARY KEY (batch_id, source)
 );
 

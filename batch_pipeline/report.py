@@ -1,0 +1,114 @@
+"""The quality report of a batch: measured in the database, stored in batch_reports, printed."""
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from tabulate import tabulate
+
+from batch_pipeline.database import locked_transaction, query
+from batch_pipeline.steps import Ledger, read_ledger
+from batch_pipeline.validator import RULE_VERSION
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+    from psycopg2.extensions import cursor as Cursor
+
+Rows = list[tuple[Any, ...]]
+
+
+def generate_report(connection: "Connection", batch_id: str) -> str:
+    """Measure the batch, store the report in batch_reports and return it as text."""
+    with locked_transaction(connection, "generate_report", batch_id) as cursor:
+        batch = {"batch_id": batch_id}
+        ledger = read_ledger(cursor, batch_id)
+        sources = _rows(cursor, "rows_by_source", batch)
+        reasons = _rows(cursor, "reasons_by_source", batch)
+        missing = [source for (source,) in _rows(cursor, "missing_sources", batch)]
+        measured = (
+            batch
+            | ledger._asdict()
+            | {
+                "rule_version": RULE_VERSION,
+                "pass_rate": pass_rate(ledger.clean + ledger.superseded, ledger.received),
+                "missing_sources": missing,
+                "reasons": json.dumps(_nested(reasons)),
+            }
+        )
+        cursor.execute(query("store_report"), measured)
+        (earlier,) = _rows(cursor, "last_seven_runs", batch)
+        report = "\n\n".join(
+            [
+                _heading(batch_id, ledger, missing),
+                _totals(sources, ledger),
+                _reasons(reasons),
+                _change(ledger, earlier),
+            ]
+        )
+        cursor.execute(query("store_report_text"), batch | {"report": report})
+    return report
+
+
+def pass_rate(accepted: int, received: int) -> Decimal | None:
+    """Accepted rows in % of those received, 2 decimals; None if nothing was received."""
+    return round(Decimal(100 * accepted) / received, 2) if received else None
+
+
+def _rows(cursor: "Cursor", name: str, values: dict[str, Any]) -> Rows:
+    cursor.execute(query(name), values)
+    return cursor.fetchall()
+
+
+def _nested(reasons: Rows) -> dict[str, dict[str, int]]:
+    by_source: dict[str, dict[str, int]] = {}
+    for source, reason, count in reasons:
+        by_source.setdefault(source, {})[reason] = count
+    return by_source
+
+
+def _heading(batch_id: str, ledger: Ledger, missing: Sequence[str]) -> str:
+    lines = [
+        f"Quality report of batch {batch_id} (rules version {RULE_VERSION})",
+        f"{ledger.received} received = {ledger.clean} clean + {ledger.superseded} superseded by "
+        f"newer + {ledger.quarantined} quarantined: "
+        + ("adds up" if ledger.adds_up else "DOES NOT ADD UP"),
+    ]
+    if missing:
+        lines.append(f"MISSING, could not be scraped: {', '.join(missing)}")
+    return "\n".join(lines)
+
+
+def _totals(sources: Rows, ledger: Ledger) -> str:
+    accepted = ledger.clean + ledger.superseded
+    rows = [*sources, ("all", ledger.received, accepted, ledger.quarantined)]
+    with_rate = [(*row, pass_rate(row[2], row[1])) for row in rows]
+    return tabulate(
+        with_rate,
+        ["vendor", "received", "accepted", "quarantined", "pass %"],
+        "psql",
+        floatfmt=".2f",
+    )
+
+
+def _reasons(reasons: Rows) -> str:
+    if not reasons:
+        return "Nothing was quarantined."
+    return tabulate(reasons, ["vendor", "reason", "rows"], "psql")
+
+
+def _change(ledger: Ledger, earlier: tuple[Any, ...]) -> str:
+    runs, received, rate, quarantined = earlier
+    if not runs:
+        return "No earlier run to compare with."
+    now = pass_rate(ledger.clean + ledger.superseded, ledger.received)
+    rows = [
+        (name, today, before, None if today is None or before is None else today - before)
+        for name, today, before in (
+            ("received", ledger.received, received),
+            ("quarantined", ledger.quarantined, quarantined),
+            ("pass %", now, rate),
+        )
+    ]
+    headers = ["", "this run", f"average of the last {runs}", "change"]
+    return tabulate(rows, headers, "psql", floatfmt=("", "g", ".2f", "+.2f"))

@@ -1,0 +1,157 @@
+"""What the tasks of product_batch_pipeline do, one function for each, in their order.
+
+Each is one transaction, so a task that is killed leaves nothing behind, and each can be repeated:
+it replaces or completes what an earlier attempt did. A batch is named by its `batch_id`; rows stay
+in pipeline_db, the functions return only counts.
+"""
+
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from batch_pipeline.database import CHUNK, copy_rows, locked_transaction, query
+from batch_pipeline.validator import RULE_VERSION, judge
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+    from psycopg2.extensions import cursor as Cursor
+
+log = logging.getLogger(__name__)
+
+ALL_BATCHES = "all"
+
+# What PostgreSQL text cannot hold is kept as its JSON escape; the rules quarantine such a record.
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+VERDICT_COLUMNS = (
+    "product_verdicts (raw_id, batch_id, source, ingestion_time, rule_version, "
+    "product_id, name, price, stock, category, issues)"
+)
+
+
+class BatchError(Exception):
+    """A batch cannot go on; the message says why and what to do next."""
+
+
+class Ledger(NamedTuple):
+    """Rows of one batch: how many came in, and where they are."""
+
+    received: int
+    clean: int
+    superseded: int
+    quarantined: int
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every row is in exactly one place."""
+        return self.received == self.clean + self.superseded + self.quarantined
+
+
+def read_ledger(cursor: "Cursor", batch_id: str) -> Ledger:
+    """Count the batch's rows in the tables."""
+    cursor.execute(query("ledger"), {"batch_id": batch_id})
+    return Ledger(*(cursor.fetchone() or ()))
+
+
+def batch_ids(connection: "Connection", selection: str) -> list[str]:
+    """Every batch of the raw zone if `selection` is "all", oldest first; else that one batch."""
+    if selection != ALL_BATCHES:
+        return [selection]
+    with connection, connection.cursor() as cursor:
+        cursor.execute(query("batches"))
+        return [batch_id for (batch_id,) in cursor.fetchall()]
+
+
+def land(connection: "Connection", batch_id: str, source: str, records: Iterable[str]) -> int:
+    """Land a vendor's records, all or none; if they were landed before, leave them as they are."""
+    with locked_transaction(connection, "land", batch_id, source) as cursor:
+        cursor.execute(query("landed_before"), {"batch_id": batch_id, "source": source})
+        if landed := cursor.fetchone():
+            return int(landed[0])
+        lines = (
+            (batch_id, source, number, UNSTORABLE.sub(_escape, record))
+            for number, record in enumerate(records, start=1)
+        )
+        target = "landing_products (batch_id, source, line_number, raw_text)"
+        count = copy_rows(cursor, target, lines)
+        row = {"batch_id": batch_id, "source": source, "rows": count}
+        cursor.execute(query("record_extraction"), row)
+    log.info("batch %s: landed %d records of %s", batch_id, count, source)
+    return count
+
+
+def _escape(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
+
+
+def load_to_raw_zone(connection: "Connection", batch_id: str, expected: Iterable[str] = ()) -> int:
+    """Move what was landed to raw_products as received; returns the batch's raw rows.
+
+    `expected` are the vendors that were to be scraped; the report names those that never landed.
+    Raises BatchError if the batch has no rows: no vendor could be read, or there is no such batch.
+    """
+    with locked_transaction(connection, "load_to_raw_zone", batch_id) as cursor:
+        for source in expected:
+            cursor.execute(query("expect_source"), {"batch_id": batch_id, "source": source})
+        cursor.execute(query("load_to_raw_zone"), {"batch_id": batch_id})
+        received = read_ledger(cursor, batch_id).received
+    if not received:
+        raise BatchError(
+            f"Batch {batch_id} has no raw rows: there is no such batch, or none of its vendors "
+            "could be read (then see the log of extract_products, and clear that task)."
+        )
+    return received
+
+
+def validate(connection: "Connection", batch_id: str) -> int:
+    """Judge every raw row of the batch by today's rules, store the verdicts; returns the valid."""
+    with locked_transaction(connection, "validate", batch_id) as cursor:
+        batch = {"batch_id": batch_id}
+        cursor.execute("DELETE FROM product_verdicts WHERE batch_id = %(batch_id)s", batch)
+        copy_rows(cursor, VERDICT_COLUMNS, _verdicts(connection, batch_id))
+        cursor.execute(query("mark_duplicates"), batch)
+        cursor.execute(query("count_valid"), batch)
+        return int((cursor.fetchone() or (0,))[0])
+
+
+def _verdicts(connection: "Connection", batch_id: str) -> Iterator[tuple[object, ...]]:
+    """Read the batch through a server-side cursor: memory does not grow with the batch."""
+    with connection.cursor(name="raw_rows") as raw_rows:
+        raw_rows.itersize = CHUNK
+        raw_rows.execute(query("read_raw_zone"), {"batch_id": batch_id})
+        for raw_id, source, ingestion_time, raw_text in raw_rows:
+            yield (raw_id, batch_id, source, ingestion_time, RULE_VERSION, *judge(raw_text))
+
+
+def load_to_clean_zone(connection: "Connection", batch_id: str) -> int:
+    """Load the valid rows, newest by ingestion for each product; returns the batch's accepted rows.
+
+    Accepted are those in clean_products and those that a newer row has superseded.
+    """
+    # One batch at a time: two that hold the same product must see each other's row.
+    with locked_transaction(connection, "clean_products") as cursor:
+        for name in ("withdraw_from_clean_zone", "load_to_clean_zone"):
+            cursor.execute(query(name), {"batch_id": batch_id})
+        ledger = read_ledger(cursor, batch_id)
+    return ledger.clean + ledger.superseded
+
+
+def load_to_quarantine(connection: "Connection", batch_id: str) -> int:
+    """Replace the batch's rows in quarantine by today's rejected ones; returns their number."""
+    with locked_transaction(connection, "load_to_quarantine", batch_id) as cursor:
+        cursor.execute(query("load_to_quarantine"), {"batch_id": batch_id})
+        return read_ledger(cursor, batch_id).quarantined
+
+
+def mark_processed(connection: "Connection", batch_id: str) -> int:
+    """Mark the raw rows as processed, once each one is accounted for; raises BatchError if not."""
+    with locked_transaction(connection, "mark_processed", batch_id) as cursor:
+        ledger = read_ledger(cursor, batch_id)
+        if not ledger.adds_up:
+            raise BatchError(
+                f"Batch {batch_id} does not add up: {ledger}. Clear validate_products to judge and "
+                "load it again."
+            )
+        cursor.execute(query("mark_processed"), {"batch_id": batch_id})
+    return ledger.received
