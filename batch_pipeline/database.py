@@ -24,10 +24,11 @@ def query(name: str) -> str:
 
 
 @contextmanager
-def locked_transaction(connection: "Connection", *lock: str) -> "Iterator[Cursor]":
-    """One transaction: all of it or nothing; others that name the same lock wait for its end."""
+def locked_transaction(connection: "Connection", *locks: str) -> "Iterator[Cursor]":
+    """One transaction: all of it or nothing; others that name one of the locks wait for its end."""
     with connection, connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", ["/".join(lock)])
+        for lock in locks:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock])
         yield cursor
 
 

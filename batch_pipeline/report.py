@@ -20,7 +20,7 @@ Rows = list[tuple[Any, ...]]
 
 def generate_report(connection: "Connection", batch_id: str) -> str:
     """Measure the batch, store the report in batch_reports and return it as text."""
-    with locked_transaction(connection, "generate_report", batch_id) as cursor:
+    with locked_transaction(connection, batch_id) as cursor:
         batch = {"batch_id": batch_id}
         ledger = read_ledger(cursor, batch_id)
         sources = _rows(cursor, "rows_by_source", batch)

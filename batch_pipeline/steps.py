@@ -65,7 +65,7 @@ def batch_ids(connection: "Connection", selection: str) -> list[str]:
 
 def land(connection: "Connection", batch_id: str, source: str, records: Iterable[str]) -> int:
     """Land a vendor's records, all or none; if they were landed before, leave them as they are."""
-    with locked_transaction(connection, "land", batch_id, source) as cursor:
+    with locked_transaction(connection, f"{batch_id} {source}") as cursor:
         cursor.execute(query("landed_before"), {"batch_id": batch_id, "source": source})
         if landed := cursor.fetchone():
             return int(landed[0])
@@ -91,7 +91,7 @@ def load_to_raw_zone(connection: "Connection", batch_id: str, expected: Iterable
     `expected` are the vendors that were to be scraped; the report names those that never landed.
     Raises BatchError if the batch has no rows: no vendor could be read, or there is no such batch.
     """
-    with locked_transaction(connection, "load_to_raw_zone", batch_id) as cursor:
+    with locked_transaction(connection, batch_id) as cursor:
         for source in expected:
             cursor.execute(query("expect_source"), {"batch_id": batch_id, "source": source})
         cursor.execute(query("load_to_raw_zone"), {"batch_id": batch_id})
@@ -106,7 +106,7 @@ def load_to_raw_zone(connection: "Connection", batch_id: str, expected: Iterable
 
 def validate(connection: "Connection", batch_id: str) -> int:
     """Judge every raw row of the batch by today's rules, store the verdicts; returns the valid."""
-    with locked_transaction(connection, "validate", batch_id) as cursor:
+    with locked_transaction(connection, batch_id) as cursor:
         batch = {"batch_id": batch_id}
         cursor.execute("DELETE FROM product_verdicts WHERE batch_id = %(batch_id)s", batch)
         copy_rows(cursor, VERDICT_COLUMNS, _verdicts(connection, batch_id))
@@ -130,7 +130,7 @@ def load_to_clean_zone(connection: "Connection", batch_id: str) -> int:
     Accepted are those in clean_products and those that a newer row has superseded.
     """
     # One batch at a time: two that hold the same product must see each other's row.
-    with locked_transaction(connection, "clean_products") as cursor:
+    with locked_transaction(connection, "clean_products", batch_id) as cursor:
         for name in ("withdraw_from_clean_zone", "load_to_clean_zone"):
             cursor.execute(query(name), {"batch_id": batch_id})
         ledger = read_ledger(cursor, batch_id)
@@ -139,14 +139,14 @@ def load_to_clean_zone(connection: "Connection", batch_id: str) -> int:
 
 def load_to_quarantine(connection: "Connection", batch_id: str) -> int:
     """Replace the batch's rows in quarantine by today's rejected ones; returns their number."""
-    with locked_transaction(connection, "load_to_quarantine", batch_id) as cursor:
+    with locked_transaction(connection, batch_id) as cursor:
         cursor.execute(query("load_to_quarantine"), {"batch_id": batch_id})
         return read_ledger(cursor, batch_id).quarantined
 
 
 def mark_processed(connection: "Connection", batch_id: str) -> int:
     """Mark the raw rows as processed, once each one is accounted for; raises BatchError if not."""
-    with locked_transaction(connection, "mark_processed", batch_id) as cursor:
+    with locked_transaction(connection, batch_id) as cursor:
         ledger = read_ledger(cursor, batch_id)
         if not ledger.adds_up:
             raise BatchError(

@@ -36,6 +36,8 @@ except ImportError:  # Airflow 2.8
     WHEN = {"schedule": "0 2 * * *", "start_date": datetime(2024, 1, 1, tzinfo=timezone.utc)}
     NAMES = {}
 
+import psycopg2
+
 from batch_pipeline import report, scraper, steps
 
 if TYPE_CHECKING:
@@ -78,11 +80,21 @@ PARAMS = {
 }
 
 
-def connect() -> Any:
-    """The connection `postgres_default` of Admin → Connections."""
+def connect() -> "Connection":
+    """Open the connection `postgres_default` of Admin → Connections.
+
+    By psycopg2, which the steps are written for: the hook's own get_conn may choose psycopg 3.
+    """
     from airflow.providers.postgres.hooks.postgres import PostgresHook  # noqa: PLC0415
 
-    return PostgresHook("postgres_default").get_conn()
+    login = PostgresHook.get_connection("postgres_default")
+    return psycopg2.connect(
+        host=login.host,
+        port=login.port,
+        user=login.login,
+        password=login.password,
+        dbname=login.schema,
+    )
 
 
 def for_each(selection: str, step: Callable[["Connection", str], int]) -> Batch:
@@ -99,7 +111,7 @@ def for_each(selection: str, step: Callable[["Connection", str], int]) -> Batch:
     default_args={
         "retries": 3,
         "retry_delay": timedelta(seconds=3),
-        "retry_exponential_backoff": True,
+        "retry_exponential_backoff": 2,  # 3 s, 6 s, 12 s
         "max_retry_delay": timedelta(minutes=5),
     },
     doc_md=__doc__,

@@ -1,48 +1,40 @@
 -- Load the valid rows of a batch. Of two rows of one product the newer by ingestion stands,
 -- whichever batch finishes first; the other one is recorded as superseded.
 
--- Rows in the clean zone that are older than this batch's (the sample rows, which have no raw row,
--- simply go).
+-- Rows of the clean zone that are older than this batch's make room. (A sample row, which has no
+-- raw row, simply goes.)
+WITH older AS (
+    DELETE FROM clean_products AS clean
+    USING product_verdicts AS verdict
+    WHERE verdict.batch_id = %(batch_id)s
+      AND verdict.issues IS NULL
+      AND clean.product_id = verdict.product_id
+      AND (clean.ingestion_time, coalesce(clean.raw_id, 0))
+        < (verdict.ingestion_time, verdict.raw_id)
+    RETURNING clean.*
+)
 INSERT INTO superseded_products
     (raw_id, product_id, name, price, stock, source, category, batch_id, ingestion_time, rule_version)
 SELECT
-    clean.raw_id, product_id, clean.name, clean.price, clean.stock, clean.source, clean.category,
-    clean.batch_id, clean.ingestion_time, clean.rule_version
-FROM product_verdicts AS verdict
-JOIN clean_products AS clean USING (product_id)
-WHERE verdict.batch_id = %(batch_id)s
-  AND verdict.issues IS NULL
-  AND clean.raw_id IS NOT NULL
-  AND (clean.ingestion_time, clean.raw_id) < (verdict.ingestion_time, verdict.raw_id);
+    raw_id, product_id, name, price, stock, source, category, batch_id, ingestion_time, rule_version
+FROM older
+WHERE raw_id IS NOT NULL;
 
--- Rows of this batch that are older than those in the clean zone.
+-- Where a row stands still, it is newer than this batch's.
 INSERT INTO superseded_products
     (raw_id, product_id, name, price, stock, source, category, batch_id, ingestion_time, rule_version)
 SELECT
-    verdict.raw_id, product_id, verdict.name, verdict.price, verdict.stock, verdict.source,
-    verdict.category, verdict.batch_id, verdict.ingestion_time, verdict.rule_version
+    raw_id, product_id, name, price, stock, source, category, batch_id, ingestion_time, rule_version
 FROM product_verdicts AS verdict
-JOIN clean_products AS clean USING (product_id)
-WHERE verdict.batch_id = %(batch_id)s
-  AND verdict.issues IS NULL
-  AND (verdict.ingestion_time, verdict.raw_id) < (clean.ingestion_time, coalesce(clean.raw_id, 0));
+WHERE batch_id = %(batch_id)s
+  AND issues IS NULL
+  AND EXISTS (SELECT FROM clean_products WHERE product_id = verdict.product_id);
 
 INSERT INTO clean_products
     (product_id, name, price, stock, source, category, batch_id, raw_id, ingestion_time, rule_version)
 SELECT
     product_id, name, price, stock, source, category, batch_id, raw_id, ingestion_time, rule_version
-FROM product_verdicts
-WHERE batch_id = %(batch_id)s AND issues IS NULL
-ON CONFLICT (product_id) DO UPDATE SET
-    name = excluded.name,
-    price = excluded.price,
-    stock = excluded.stock,
-    source = excluded.source,
-    category = excluded.category,
-    batch_id = excluded.batch_id,
-    raw_id = excluded.raw_id,
-    ingestion_time = excluded.ingestion_time,
-    rule_version = excluded.rule_version,
-    loaded_at = now()
-WHERE (clean_products.ingestion_time, coalesce(clean_products.raw_id, 0))
-    < (excluded.ingestion_time, excluded.raw_id);
+FROM product_verdicts AS verdict
+WHERE batch_id = %(batch_id)s
+  AND issues IS NULL
+  AND NOT EXISTS (SELECT FROM clean_products WHERE product_id = verdict.product_id);

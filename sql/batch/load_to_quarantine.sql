@@ -5,5 +5,5 @@ INSERT INTO quarantine_products
     (raw_id, batch_id, source, raw_data, raw_text, issues, rule_version)
 SELECT raw.id, raw.batch_id, raw.source, raw.raw_data, raw.raw_text, verdict.issues, rule_version
 FROM product_verdicts AS verdict
-JOIN raw_products AS raw ON raw.id = verdict.raw_id AND raw.batch_id = verdict.batch_id
+JOIN raw_products AS raw ON raw.id = verdict.raw_id
 WHERE verdict.batch_id = %(batch_id)s AND verdict.issues IS NOT NULL;
