@@ -5,7 +5,6 @@ python python_scripts/explore_timescale.py              # everything, then a con
 python python_scripts/explore_timescale.py chunks plan  # only that
 """
 
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import typer
@@ -23,16 +22,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def averages(connection: "Connection") -> list[Result]:
-    """The 5-minute averages, and the course of the temperature as a sparkline per sensor."""
-    result = run_query(connection, "five_minute_averages")
-    column = {name: index for index, name in enumerate(result.headers)}
-    rows = []
-    for sensor, buckets in groupby(result.rows, key=lambda row: row[column["sensor_id"]]):
-        course = [float(row[column["temperature"]]) for row in buckets]
-        rows.append((sensor, min(course), max(course), sparkline(course)))
-    title = "Temperature of each sensor over these buckets, in °C"
-    lines = Result("sparklines", title, ["sensor_id", "lowest", "highest", "course"], rows)
-    return [result, lines]
+    """The newest 5-minute averages, and the course over two hours as a sparkline per sensor."""
+    course = run_query(connection, "five_minute_course")
+    drawn = [(*row[:-1], sparkline(row[-1])) for row in course.rows]
+    return [run_query(connection, "five_minute_averages"), course._replace(rows=drawn)]
 
 
 def over_time(connection: "Connection") -> list[Result]:
@@ -51,7 +44,7 @@ def plan(connection: "Connection") -> list[Result]:
 def _explain(connection: "Connection", name: str) -> Result:
     result = run_query(connection, name)
     scanned = sum("_hyper_" in str(line) and "Scan" in str(line) for (line,) in result.rows)
-    return result._replace(title=f"{result.title}: {scanned} chunk(s) are read")
+    return result._replace(title=f"{result.title} (chunks read: {scanned})")
 
 
 SECTIONS: dict[str, Section] = {
@@ -61,7 +54,8 @@ SECTIONS: dict[str, Section] = {
     "averages": averages,
     "distribution": over_time,
     "locations": queries("location_comparison"),
-    "rejected": queries("invalid_reasons", "invalid_latest", "late_readings"),
+    "rejected": queries("stream_ledger", "invalid_reasons", "rejection_share", "invalid_latest"),
+    "late": queries("late_readings"),
     "gaps": queries("sensor_gaps"),
     "plan": plan,
 }
@@ -71,7 +65,7 @@ SECTIONS: dict[str, Section] = {
 def main(
     sections: SectionNames = None, as_json: AsJson = False, write: Write = False, limit: Limit = 200
 ) -> None:
-    """Show timeseries_db: hypertables, chunks, recent, averages, distribution, locations, plan."""
+    """Show timeseries_db section by section."""
     explore(Settings().timescale, SECTIONS, sections, as_json=as_json, write=write, limit=limit)
 
 

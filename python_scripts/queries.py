@@ -81,7 +81,12 @@ def as_table(result: Result) -> str:
         if any(isinstance(row[index], str) for row in result.rows)
     ]
     return tabulate(
-        list(result.rows), result.headers, "psql", floatfmt=".2f", disable_numparse=texts
+        list(result.rows),
+        result.headers,
+        "psql",
+        floatfmt=".2f",
+        disable_numparse=texts,
+        preserve_whitespace=True,
     )
 
 

@@ -136,14 +136,14 @@ def _admin(settings: Settings) -> Any:
 
 def airflow_connection(settings: Settings) -> str:
     """airflow_init has made the connection that the DAG uses."""
-    with sign_in(settings) as airflow:
+    with closing(sign_in(settings)) as airflow:
         answer = airflow.get("/api/v2/connections/postgres_default").raise_for_status().json()
     return f"connection postgres_default leads to {answer['host']}:{answer['port']}"
 
 
 def airflow_web(settings: Settings) -> str:
     """The web server lets the user in."""
-    with sign_in(settings) as airflow:
+    with closing(sign_in(settings)) as airflow:
         version = airflow.get("/api/v2/version").raise_for_status().json()["version"]
     return f"Airflow {version} at {settings.airflow_url}, login {settings.airflow_user}"
 
@@ -158,7 +158,7 @@ def airflow_scheduler(settings: Settings) -> str:
 
 def airflow_dag(settings: Settings) -> str:
     """Airflow has read the DAG file without an error."""
-    with sign_in(settings) as airflow:
+    with closing(sign_in(settings)) as airflow:
         answer = airflow.get(f"/api/v2/dags/{DAG_ID}")
     expect(answer.status_code == httpx.codes.OK, f"Airflow does not list the DAG {DAG_ID} (yet)")
     return f"DAG {DAG_ID} is {'paused' if answer.json()['is_paused'] else 'switched on'}"

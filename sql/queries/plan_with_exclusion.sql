@@ -1,5 +1,5 @@
--- Plan with a condition on time: chunks outside it are not even opened
+-- Plan of a query for readings older than a day: the chunk of today is excluded
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF)
 SELECT avg(temperature)
 FROM sensor_readings
-WHERE time > now() - INTERVAL '10 minutes';
+WHERE time < now() - INTERVAL '1 day';

@@ -2,7 +2,7 @@
 SELECT r.source,
        count(*) AS received,
        count(q.raw_id) AS quarantined,
-       round(100.0 * count(q.raw_id) / count(*), 1) AS percent
+       round(100.0 * count(q.raw_id) / count(*), 2) AS percent
 FROM raw_products AS r
 LEFT JOIN quarantine_products AS q ON q.raw_id = r.id
 WHERE r.processed

@@ -1,0 +1,9 @@
+-- Late data: readings that came more than 30 minutes after they were measured, by sensor
+SELECT sensor_id,
+       count(*) AS late,
+       min(time) AS first_received,
+       max(time) AS last_received
+FROM sensor_readings_invalid
+WHERE 'late' = ANY (string_to_array(issues, ', '))
+GROUP BY sensor_id
+ORDER BY sensor_id;

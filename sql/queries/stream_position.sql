@@ -1,0 +1,4 @@
+-- How far each partition has been read, as stored with the rows
+SELECT topic, partition, next_offset, records, duplicates, updated_at
+FROM stream_offsets
+ORDER BY topic, partition;
