@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS sensor_readings (
     humidity double precision NOT NULL,    -- %
     pressure double precision NOT NULL,    -- hPa
     location text,
+    extra jsonb,                           -- fields of the record that no rule knows
     topic text,
     partition integer,
     "offset" bigint,
