@@ -145,22 +145,7 @@ def _copy_postgres(usr: Path) -> None:
 
 def _build_timescale(home: Path) -> None:
     sources = home / "sources"
-    apt = sources / "apt"
-    (apt / "lists/partial").mkdir(parents=True)
-    (apt / "cache/archives/partial").mkdir(parents=True)
-    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-    # Debian 12 has no TimescaleDB; Debian 13's source package builds here. A list of its own
-    # leaves the machine's package lists as they are.
-    line = f"deb-src [signed-by={keyring}] {_debian_mirror()} trixie main\n"
-    (apt / "sources.list").write_text(line)
-    options = {
-        "Dir::Etc::SourceList": apt / "sources.list",
-        "Dir::Etc::SourceParts": "/dev/null",
-        "Dir::State::Lists": apt / "lists",
-        "Dir::Cache": apt / "cache",
-        "APT::Sandbox::User": "root",
-    }
-    apt_get = ["apt-get", *(f"-o{key}={value}" for key, value in options.items())]
+    fetch_from_debian_13(sources, "deb-src", ["source", "--download-only", "timescaledb"])
     failed = "TimescaleDB could not be built; the log is {log}"
     log = cache_folder() / "timescaledb-build.log"
     config = f"-DPG_CONFIG={DEBIAN_POSTGRES}/pg_config"
@@ -168,8 +153,6 @@ def _build_timescale(home: Path) -> None:
     build = sources / "timescaledb" / "build"
     log.unlink(missing_ok=True)
     for command, folder in [
-        ([*apt_get, "update"], sources),
-        ([*apt_get, "source", "--download-only", "timescaledb"], sources),
         (["sh", "-c", "dpkg-source --no-check -x timescaledb_*.dsc timescaledb"], sources),
         (["./bootstrap", *flags, "-DCMAKE_BUILD_TYPE=Release", config], build.parent),
         (["make", f"-j{os.cpu_count()}"], build),
@@ -179,7 +162,31 @@ def _build_timescale(home: Path) -> None:
     shutil.rmtree(sources)
 
 
-def _debian_mirror() -> str:
+def fetch_from_debian_13(folder: Path, kind: str, apt_command: list[str]) -> None:
+    """Run apt-get in `folder` with Debian 13's packages (kind: deb, or deb-src for sources).
+
+    Debian 12 lacks what is fetched here. A package list of its own, kept in the folder, leaves the
+    machine's as it is; apt checks the signatures.
+    """
+    apt = folder / "apt"
+    (apt / "lists/partial").mkdir(parents=True)
+    (apt / "cache/archives/partial").mkdir(parents=True)
+    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    line = f"{kind} [signed-by={keyring}] {debian_mirror()} trixie main\n"
+    (apt / "sources.list").write_text(line)
+    options = {
+        "Dir::Etc::SourceList": apt / "sources.list",
+        "Dir::Etc::SourceParts": "/dev/null",
+        "Dir::State::Lists": apt / "lists",
+        "Dir::Cache": apt / "cache",
+        "APT::Sandbox::User": "root",
+    }
+    apt_get = ["apt-get", *(f"-o{key}={value}" for key, value in options.items())]
+    for command in (["update"], apt_command):
+        _run([*apt_get, *command], f"apt-get {command[0]} failed", cwd=folder)
+
+
+def debian_mirror() -> str:
     """The mirror that this machine's own package lists name."""
     for path in sorted(Path("/etc/apt/sources.list.d").glob("*.sources")):
         for line in path.read_text().splitlines():
@@ -216,9 +223,9 @@ def kafka_jars() -> Path:
     return folder
 
 
-def write_env() -> None:
+def write_env(project: Path = PROJECT_FOLDER) -> None:
     """Write `.env` from .env.example with secrets of this clone's own; leave an existing one."""
-    env = PROJECT_FOLDER / ".env"
+    env = project / ".env"
     if env.exists():
         return
     made = {
@@ -226,10 +233,10 @@ def write_env() -> None:
         "AIRFLOW_FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "AIRFLOW_UID": str(os.getuid()),
     }
-    lines = (PROJECT_FOLDER / ".env.example").read_text().splitlines()
+    lines = (project / ".env.example").read_text().splitlines()
     names = (line.partition("=")[0] for line in lines)
     filled = [f"{n}={made[n]}" if n in made else line for n, line in zip(names, lines, strict=True)]
-    with tempfile.NamedTemporaryFile("w", dir=PROJECT_FOLDER, delete=False) as file:
+    with tempfile.NamedTemporaryFile("w", dir=project, delete=False) as file:
         file.write("\n".join(filled) + "\n")
     Path(file.name).replace(env)  # at once: an interrupted run leaves no half a file
 
