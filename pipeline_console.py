@@ -29,7 +29,9 @@ def log_to_stderr(level: int = logging.INFO) -> None:
         format="%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%S",
     )
+    # What a script does itself is told in its own words.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ SELECT o.topic,
        i.invalid,
        o.duplicate,
        o.read - v.valid - i.invalid - o.duplicate AS missing
-FROM (SELECT topic, sum(records) AS read, sum(duplicates) AS duplicate
+FROM (SELECT topic, sum(records)::bigint AS read, sum(duplicates)::bigint AS duplicate
       FROM stream_offsets GROUP BY topic) AS o
 CROSS JOIN LATERAL (SELECT count(*) AS valid
                     FROM sensor_readings AS s WHERE s.topic = o.topic) AS v
