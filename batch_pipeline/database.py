@@ -39,13 +39,13 @@ def chunks(rows: Iterable[Sequence[object]]) -> Iterator[list[Sequence[object]]]
         yield chunk
 
 
-def copy_rows(cursor: "Cursor", target: str, rows: Iterable[Sequence[object]]) -> int:
-    """COPY rows to `target`, "table (column, …)", in chunks; returns their number."""
+def copy_rows(cursor: "Cursor", copy: str, rows: Iterable[Sequence[object]]) -> int:
+    """Send rows to `copy`, a "COPY … FROM STDIN (FORMAT csv)", in chunks; returns their number."""
     count = 0
     for chunk in chunks(rows):
         text = io.StringIO()
         csv.writer(text).writerows(chunk)
         text.seek(0)
-        cursor.copy_expert(f"COPY {target} FROM STDIN (FORMAT csv)", text)
+        cursor.copy_expert(copy, text)
         count += len(chunk)
     return count

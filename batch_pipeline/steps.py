@@ -24,11 +24,6 @@ ALL_BATCHES = "all"
 # What PostgreSQL text cannot hold is kept as its JSON escape; the rules quarantine such a record.
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
-VERDICT_COLUMNS = (
-    "product_verdicts (raw_id, batch_id, source, ingestion_time, rule_version, "
-    "product_id, name, price, stock, category, issues)"
-)
-
 
 class BatchError(Exception):
     """A batch cannot go on; the message says why and what to do next."""
@@ -73,8 +68,7 @@ def land(connection: "Connection", batch_id: str, source: str, records: Iterable
             (batch_id, source, number, UNSTORABLE.sub(_escape, record))
             for number, record in enumerate(records, start=1)
         )
-        target = "landing_products (batch_id, source, line_number, raw_text)"
-        count = copy_rows(cursor, target, lines)
+        count = copy_rows(cursor, query("copy_to_landing"), lines)
         row = {"batch_id": batch_id, "source": source, "rows": count}
         cursor.execute(query("record_extraction"), row)
     log.info("batch %s: landed %d records of %s", batch_id, count, source)
@@ -109,7 +103,7 @@ def validate(connection: "Connection", batch_id: str) -> int:
     with locked_transaction(connection, batch_id) as cursor:
         batch = {"batch_id": batch_id}
         cursor.execute("DELETE FROM product_verdicts WHERE batch_id = %(batch_id)s", batch)
-        copy_rows(cursor, VERDICT_COLUMNS, _verdicts(connection, batch_id))
+        copy_rows(cursor, query("copy_verdicts"), _verdicts(connection, batch_id))
         cursor.execute(query("mark_duplicates"), batch)
         cursor.execute(query("count_valid"), batch)
         return int((cursor.fetchone() or (0,))[0])

@@ -120,7 +120,7 @@ def text_of(record: dict[str, Any], field: str, longest: int, issues: list[str])
         issues.append(f"{field}_empty")
     elif len(text) > longest:
         issues.append(f"{field}_too_long")
-    elif BAD_CHARACTER.search(text):
+    elif not text.isprintable() and BAD_CHARACTER.search(text):
         issues.append(f"{field}_bad_character")
     return text
 
@@ -131,7 +131,7 @@ def price_of(record: dict[str, Any], issues: list[str]) -> Decimal | None:
     if record.get("currency") not in (None, CURRENCY):
         issue = "price_other_currency"
     elif price is not None:
-        issue = _price_range_issue(price)
+        price, issue = _in_cents(price)
     if issue:
         issues.append(issue)
     return price
@@ -150,15 +150,14 @@ def _read_price(value: Any) -> tuple[Decimal | None, str | None]:
     return None, "price_other_currency" if OTHER_CURRENCY.search(text) else "price_not_a_number"
 
 
-def _price_range_issue(price: Decimal) -> str | None:
+def _in_cents(price: Decimal) -> tuple[Decimal | None, str | None]:
     if price <= 0:
-        return "price_not_positive"
+        return None, "price_not_positive"
     if price > HIGHEST_PRICE:
-        return "price_out_of_range"
+        return None, "price_out_of_range"
+    cents = price.quantize(CENT)
     # 19.990 is 19.99; 19.999 would have to be rounded, and money is not rounded in passing.
-    if price != price.quantize(CENT):
-        return "price_too_precise"
-    return None
+    return (cents, None) if cents == price else (None, "price_too_precise")
 
 
 def stock_of(record: dict[str, Any], issues: list[str]) -> int | None:
