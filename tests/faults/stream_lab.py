@@ -1,0 +1,134 @@
+"""Where the drills happen: Kafka and TimescaleDB of their own, and validators to kill."""
+
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from kafka import KafkaAdminClient, KafkaProducer
+
+from local_stack.services import run_init_sql
+from local_stack.stack import Stack
+from pipeline_console import StackError, run
+from pipeline_settings import SENSOR_TOPIC_PARTITIONS
+from streaming_pipeline import sensor_simulator, stream_validator
+from tests.conftest import free_ports, settings_of_its_own
+from tests.faults.tcp_proxy import LOCALHOST, TcpProxy
+
+#: A process that has imported the validator once and forks itself for each start of it: still a
+#: process of its own that can be killed, without a second of imports.
+_FORKSERVER = multiprocessing.get_context("forkserver")
+_FORKSERVER.set_forkserver_preload([__name__])
+SCRIPTS = {"stream_validator": stream_validator.app, "sensor_simulator": sensor_simulator.app}
+SMALL_DISK = "64m"
+
+
+def become(script: str, environment: dict[str, str], arguments: list[str], log: str) -> None:
+    """What a forked process does: be `python stream_validator.py ...` and write to a log file."""
+    os.environ.update(environment)
+    with open(log, "ab", buffering=0) as file:
+        os.dup2(file.fileno(), sys.stdout.fileno())
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    sys.argv = [f"{script}.py", *arguments]
+    run(SCRIPTS[script])
+
+
+class Lab:
+    """The servers, with a listener of Kafka and a proxy before it for each run."""
+
+    def __init__(self, folder: Path, runs: int, say: Callable[[str], None] = print) -> None:
+        self.folder = folder
+        self.say = say
+        self.stack = Stack(folder / "stack", settings_of_its_own())
+        self.small_disk = folder / "small_disk"
+        self.kafka_proxies = [TcpProxy(port) for port in free_ports(runs)]
+        self._add_kafka_listeners()
+
+    def _add_kafka_listeners(self) -> None:
+        # A client goes on to the address that the broker tells it: so each proxy needs a listener
+        # that tells the proxy's port.
+        port = self.stack.settings.kafka_port
+        listeners = [f"PLAINTEXT://{LOCALHOST}:{port}"]
+        advertised = [f"PLAINTEXT://localhost:{port}"]
+        for number, proxy in enumerate(self.kafka_proxies):
+            listeners.append(f"RUN{number}://{LOCALHOST}:{proxy.target_port}")
+            advertised.append(f"RUN{number}://localhost:{proxy.port}")
+        protocols = [f"{listener.split(':')[0]}:PLAINTEXT" for listener in listeners]
+        with (self.folder / "stack/config/kafka.properties").open("a") as file:
+            file.write(
+                f"listeners={','.join(listeners)}\n"
+                f"advertised.listeners={','.join(advertised)}\n"
+                f"listener.security.protocol.map={','.join(protocols)}\n"
+                "inter.broker.listener.name=PLAINTEXT\n"
+                "num.network.threads=1\n"
+            )
+
+    def close(self) -> None:
+        """Stop the servers and the proxies."""
+        for proxy in self.kafka_proxies:
+            proxy.close()
+        self.stack.down()
+        if self.small_disk.is_mount():
+            subprocess.run(["umount", self.small_disk], check=True)
+
+    @property
+    def kafka(self) -> str:
+        """Kafka's address without a proxy."""
+        return self.stack.settings.kafka_bootstrap_servers
+
+    def database(self, name: str, *, on_small_disk: bool = False) -> dict[str, Any]:
+        """psycopg2.connect arguments of a fresh database, without a proxy."""
+        login = self.stack.settings.timescale | {"host": LOCALHOST, "dbname": name}
+        if on_small_disk:
+            self._mount_small_disk()
+            self._sql(f"CREATE TABLESPACE {name} LOCATION '{self.small_disk}'")
+            self._sql(f"CREATE DATABASE {name} TABLESPACE {name}")
+        run_init_sql(login, ["init_timescale.sql"])
+        return login
+
+    def _sql(self, statement: str) -> None:
+        login = self.stack.settings.timescale | {"host": LOCALHOST, "dbname": "postgres"}
+        with closing(psycopg2.connect(**login)) as connection:
+            connection.autocommit = True
+            connection.cursor().execute(statement)
+
+    def _mount_small_disk(self) -> None:
+        if os.geteuid() != 0:
+            raise StackError("Only root can mount the small disk that this drill fills: use sudo.")
+        self.small_disk.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK},mode=700", "tmpfs"]
+        subprocess.run([*mount, self.small_disk], check=True)
+        shutil.chown(self.small_disk, "postgres")
+
+    def producer(self) -> KafkaProducer:
+        """A producer that waits out whatever a drill does to the broker."""
+        return KafkaProducer(
+            bootstrap_servers=self.kafka,
+            linger_ms=5,
+            delivery_timeout_ms=300_000,
+            reconnect_backoff_max_ms=500,
+            max_block_ms=120_000,
+        )
+
+    def topics(self, names: list[str]) -> None:
+        """Make the topics of a drill, as the stack makes the real one."""
+        admin = KafkaAdminClient(bootstrap_servers=self.kafka)
+        layout = {"num_partitions": SENSOR_TOPIC_PARTITIONS, "replication_factor": 1}
+        admin.create_topics(dict.fromkeys(names, layout), wait_for_metadata=True)
+        admin.close()
+
+
+def start_process(
+    script: str, environment: dict[str, str], arguments: list[str], log: Path
+) -> BaseProcess:
+    """Fork a process that can be killed; it has `pid`, `kill()`, `join()` and `exitcode`."""
+    process = _FORKSERVER.Process(target=become, args=(script, environment, arguments, str(log)))
+    process.start()
+    return process
