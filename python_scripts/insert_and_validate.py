@@ -16,7 +16,7 @@ import psycopg2
 import typer
 
 from batch_pipeline import steps
-from pipeline_console import run
+from pipeline_console import StackError, run
 from pipeline_settings import Settings
 from python_scripts.explorer import AsJson
 from python_scripts.queries import Result, print_results, result_of
@@ -76,10 +76,15 @@ def main(
     as_json: AsJson = False,
 ) -> None:
     """Take products through raw, verdict, clean and quarantine, showing each zone."""
-    given = [line.rstrip("\n") for line in sys.stdin] if products == ["-"] else products
+    given = EXAMPLES if products is None else products
+    if given == ["-"]:
+        given = [line.rstrip("\n") for line in sys.stdin]
     batch_id = f"by_hand_{datetime.now(timezone.utc):%Y%m%dT%H%M%S.%f}"
     with closing(psycopg2.connect(**Settings().postgres)) as connection:
-        print_results(walk(connection, batch_id, given or EXAMPLES), as_json)
+        try:
+            print_results(walk(connection, batch_id, given), as_json)
+        except steps.BatchError as error:
+            raise StackError(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -1,0 +1,106 @@
+"""The explorers show what the databases hold, with and without a terminal."""
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg2
+import pytest
+
+from tests.explore.conftest import Script
+
+
+@pytest.mark.parametrize("name", ["explore_postgres", "explore_timescale"])
+def test_all_sections_are_shown_in_a_pipe_without_a_prompt(script: Script, name: str) -> None:
+    """Everything, as plain tables, and the end: no console waits for input."""
+    done = script(name)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii() or "°C" in done.stdout
+    assert done.stdout.count("\n+--") > 10
+    assert "\x1b" not in done.stdout
+
+
+def test_the_sample_rows_are_shown_with_what_the_rules_say(as_json: Callable[..., Any]) -> None:
+    """Rows that no batch has judged yet carry the verdict in brackets."""
+    shown = as_json("explore_postgres", "raw")
+    assert shown["batch_zones"] == [
+        {"raw": 4, "clean": 0, "superseded": 0, "quarantined": 0, "not_judged_yet": 4}
+    ]
+    assert [row["issues"] for row in reversed(shown["raw_latest"])] == [
+        "(valid)",
+        "(valid)",
+        "(name_missing, price_not_a_number, stock_negative)",
+        "(valid)",
+    ]
+
+
+def test_tables_are_counted_exactly(as_json: Callable[..., Any]) -> None:
+    """Not estimated."""
+    rows = {
+        row["table"]: row["rows"] for row in as_json("explore_postgres", "tables")["batch_tables"]
+    }
+    assert rows["raw_products"] == 4
+    assert rows["clean_products"] == 3
+
+
+def test_chunks_add_up_to_the_hypertable(as_json: Callable[..., Any]) -> None:
+    """Each of the 1000 sample readings is in one chunk."""
+    chunks = as_json("explore_timescale", "chunks")["stream_chunks"]
+    assert sum(row["rows"] for row in chunks) == 1000
+
+
+def test_a_plan_says_which_chunks_were_excluded(as_json: Callable[..., Any]) -> None:
+    """The condition on time leaves today's chunk out."""
+    plans = as_json("explore_timescale", "plan")
+    lines = [row["QUERY PLAN"] for row in plans["plan_with_exclusion"]]
+    assert any("Chunks excluded" in line or "One-Time Filter: false" in line for line in lines), (
+        lines
+    )
+
+
+def test_gaps_between_readings_are_found(
+    as_json: Callable[..., Any], timeseries_db: dict[str, Any]
+) -> None:
+    """A sensor without readings for half an hour is reported with its silence."""
+    with psycopg2.connect(**timeseries_db) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            """DELETE FROM sensor_readings WHERE sensor_id = 'sensor_2'
+               AND time BETWEEN now() - INTERVAL '60 minutes' AND now() - INTERVAL '30 minutes'"""
+        )
+    gaps = as_json("explore_timescale", "gaps")["sensor_gaps"]
+    assert [gap["sensor_id"] for gap in gaps] == ["sensor_2"]
+    assert gaps[0]["silence"].startswith("0:30:")
+
+
+def test_an_unknown_section_is_wrong_usage(script: Script) -> None:
+    """Exit status 2, and the sections that there are."""
+    done = script("explore_postgres", "tabels")
+    assert done.returncode == 2
+    assert "tables" in done.stderr
+
+
+def test_a_database_that_does_not_answer_is_one_sentence(
+    script: Script, environment: dict[str, str]
+) -> None:
+    """No traceback for a stack that is down."""
+    environment["PGPORT"] = "1"
+    done = script("explore_postgres", "tables")
+    assert done.returncode == 1
+    assert "Is the stack up?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_insert_and_validate_shows_each_zone(as_json: Callable[..., Any]) -> None:
+    """Raw text is kept, values are put in standard form, and every row is accounted for."""
+    price = '{"product_id": "T-1", "name": " Chair ", "price": "$1,299.00", "stock": "3"}'
+    shown = as_json("insert_and_validate", price, "rubbish")
+    assert [row["raw_text"] for row in shown["raw"]] == [price, "rubbish"]
+    assert [(row["name"], row["price"]) for row in shown["clean"]] == [("Chair", "1299.00")]
+    assert [row["issues"] for row in shown["quarantine"]] == ["not_json"]
+    assert shown["ledger"] == [{"raw": 2, "clean": 1, "superseded": 0, "quarantined": 1}]
+
+
+def test_insert_and_validate_reads_lines_from_a_pipe(script: Script) -> None:
+    """One product a line; and nothing at all is a sentence, not a traceback."""
+    assert "not_json" in script("insert_and_validate", "-", given="rubbish\n").stdout
+    empty = script("insert_and_validate", "-")
+    assert (empty.returncode, empty.stderr.count("\n")) == (1, 1), empty.stderr
