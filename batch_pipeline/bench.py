@@ -3,8 +3,8 @@
 python batch_pipeline/bench.py                                # 1 million rows, peers too
 python batch_pipeline/bench.py --rows 1000000 --rows 10000000 --no-peers
 
-Every contender starts from the same landed rows, in a process and a database of its own, on one core
-that it shares with its server session:
+Every contender starts from the same landed rows, in a process and a database of its own, on one
+core that it shares with its server session:
 
 - limit: COPY of the raw rows, then INSERT … SELECT of rows judged beforehand, by PostgreSQL alone
 - ours:  the functions that the DAG's tasks call, from load_to_raw_zone to the report
@@ -35,8 +35,37 @@ from pipeline_settings import Settings
 BATCH = "bench"
 LANDED = "bench_landed"  # the template that each contender's database is copied from
 PEERS = ("pydantic", "pandera", "great_expectations", "naive")
-RAW_COLUMNS = "batch_id, source, line_number, ingestion_time, raw_text, raw_data"
-PRODUCT = "product_id, name, price, stock, category"
+
+# The limit: its input, taken from what ours has done, and its work.
+RAW_ROWS = """
+    COPY (SELECT batch_id, source, line_number, ingestion_time, raw_text, raw_data
+          FROM raw_products WHERE batch_id = 'bench' ORDER BY id) TO STDOUT"""
+JUDGED = """
+    COPY (SELECT raw.id, raw.batch_id, raw.source, raw.ingestion_time, verdict.rule_version,
+                 product_id, name, price, stock, category, issues,
+                 CASE WHEN issues IS NOT NULL THEN raw_data END,
+                 CASE WHEN issues IS NOT NULL THEN raw_text END
+          FROM product_verdicts AS verdict JOIN raw_products AS raw ON raw.id = raw_id
+          WHERE raw.batch_id = 'bench') TO STDOUT"""
+CREATE_JUDGED = """
+    CREATE TABLE judged (raw_id bigint, batch_id text, source text, ingestion_time timestamptz,
+                         rule_version integer, product_id text COLLATE "C", name text,
+                         price numeric, stock integer, category text, issues text, raw_data jsonb,
+                         raw_text text)"""
+LOAD_RAW = """
+    COPY raw_products (batch_id, source, line_number, ingestion_time, raw_text, raw_data)
+    FROM STDIN"""
+LOAD_CLEAN = """
+    INSERT INTO clean_products (product_id, name, price, stock, category, source, batch_id, raw_id,
+                                ingestion_time, rule_version)
+    SELECT product_id, name, price, stock, category, source, batch_id, raw_id, ingestion_time,
+           rule_version
+    FROM judged WHERE issues IS NULL"""
+LOAD_QUARANTINE = """
+    INSERT INTO quarantine_products
+        (raw_id, batch_id, source, raw_data, raw_text, issues, rule_version)
+    SELECT raw_id, batch_id, source, raw_data, raw_text, issues, rule_version
+    FROM judged WHERE issues IS NOT NULL"""
 
 Result = dict[str, Any]
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
@@ -158,37 +187,24 @@ def ours(connection: Connection) -> None:
 def limit(connection: Connection, raw_rows: Path) -> None:
     """The same rows into the same tables by PostgreSQL alone."""
     with connection, connection.cursor() as cursor, raw_rows.open("rb") as file:
-        cursor.copy_expert(f"COPY raw_products ({RAW_COLUMNS}) FROM STDIN", file, size=1 << 20)
-        cursor.execute(f"""
-            INSERT INTO clean_products
-                ({PRODUCT}, source, batch_id, raw_id, ingestion_time, rule_version)
-            SELECT {PRODUCT}, source, batch_id, raw_id, ingestion_time, rule_version
-            FROM judged WHERE issues IS NULL""")
-        cursor.execute("""
-            INSERT INTO quarantine_products
-                (raw_id, batch_id, source, raw_data, raw_text, issues, rule_version)
-            SELECT raw_id, batch_id, source, raw_data, raw_text, issues, rule_version
-            FROM judged WHERE issues IS NOT NULL""")
+        cursor.copy_expert(LOAD_RAW, file, size=1 << 20)
+        cursor.execute(LOAD_CLEAN)
+        cursor.execute(LOAD_QUARANTINE)
 
 
 def hand_over_to_limit(done: dict[str, Any], limit_login: dict[str, Any], folder: Path) -> Path:
     """Take the rows that ours has judged as the limit's input; returns the file of raw rows."""
-    judged = f"""
-        SELECT verdict.*, CASE WHEN issues IS NOT NULL THEN raw_data END AS raw_data,
-               CASE WHEN issues IS NOT NULL THEN raw_text END AS raw_text
-        FROM product_verdicts AS verdict JOIN raw_products AS raw ON raw.id = raw_id"""
-    files = folder / "raw_rows", folder / "judged"
-    raw_rows = f"SELECT {RAW_COLUMNS} FROM raw_products WHERE batch_id = '{BATCH}' ORDER BY id"
+    raw_rows, judged = folder / "raw_rows", folder / "judged"
     with psycopg2.connect(**done) as connection, connection.cursor() as cursor:
-        for file, select in zip(files, (raw_rows, judged), strict=True):
+        for file, copy in ((raw_rows, RAW_ROWS), (judged, JUDGED)):
             with file.open("wb") as target:
-                cursor.copy_expert(f"COPY ({select}) TO STDOUT", target)
+                cursor.copy_expert(copy, target)
     with psycopg2.connect(**limit_login) as connection, connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE judged (LIKE product_verdicts, raw_data jsonb, raw_text text)")
-        with files[1].open("rb") as source:
+        cursor.execute(CREATE_JUDGED)
+        with judged.open("rb") as source:
             cursor.copy_expert("COPY judged FROM STDIN", source)
-    files[1].unlink()
-    return files[0]
+    judged.unlink()
+    return raw_rows
 
 
 def in_a_process(*arguments: str) -> Result:
