@@ -1,4 +1,4 @@
-"""The few calls of Airflow's REST API that the demo and the tests make: trigger a DAG, follow it."""
+"""The few calls of Airflow's REST API that the demo and the tests make: trigger, follow."""
 
 import time
 from collections.abc import Iterator

@@ -46,6 +46,7 @@ FROM stand-in-base
 ENV AIRFLOW_HOME=/opt/airflow PATH={venv}/bin:/usr/local/bin:/usr/bin:/bin HOME=/home/airflow
 COPY . /
 RUN mkdir -p /opt/airflow /home/airflow && chmod 775 /opt/airflow /home/airflow \\
+ && chmod g=u /etc/passwd \\
  && for folder in {parents}; do chmod a+rx $folder; done
 WORKDIR /opt/airflow
 ENTRYPOINT ["/entrypoint"]
