@@ -75,5 +75,21 @@ lint: .venv/installed ## check style and types
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy .
 
+drill: .venv/installed ## break the stream on purpose and watch it lose nothing
+	@$(PYTHON) -m local_stack setup
+	@$(PYTHON) -m tests.faults.drill
+
+drill-all: .venv/installed ## every drill of the stream, 20 runs each; writes docs/streaming-drills.md
+	@$(PYTHON) -m local_stack setup
+	@$(PYTHON) -m tests.faults.drill --all --runs 20
+
+bench-stream: .venv/installed ## the stream's speed beside COPY and beside its peers
+	@$(PYTHON) -m local_stack setup
+	@$(PYTHON) streaming_pipeline/bench.py
+
+bench-batch: .venv/installed ## the batch's speed beside COPY and beside its peers
+	@$(PYTHON) -m local_stack setup
+	@$(PYTHON) batch_pipeline/bench.py
+
 lock: ## write requirements.lock anew from the requirements files
 	uv pip compile --quiet --upgrade --python-version 3.10 --universal requirements-dev.txt -o requirements.lock

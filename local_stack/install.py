@@ -28,7 +28,8 @@ PACKAGES = {
 }
 BUILD_PACKAGES = {
     Path("/usr/include/postgresql/15/server/postgres.h"): (
-        ["postgresql-server-dev-15"],
+        # Together, so that the server and the headers are of one minor version.
+        ["postgresql-15", "postgresql-server-dev-15"],
         "to build the TimescaleDB extension",
     ),
     Path("/usr/bin/cmake"): (["cmake"], "to build TimescaleDB"),

@@ -90,11 +90,12 @@ def postgres(docker: Environment, name: str) -> None:
 
 
 def timescaledb(docker: Environment, name: str) -> None:
-    """timescale/timescaledb: the same, with the extension that the local stack built."""
-    usr = install.timescale_bin().parents[3]
+    """timescale/timescaledb: the same, with the PostgreSQL that has the extension."""
     files = {"/usr/local/bin/postgres-entrypoint.sh": HERE / "postgres-entrypoint.sh"}
-    for pattern in ("lib/**/timescaledb*.so", "share/**/timescaledb*"):
-        files |= {f"/usr/{file.relative_to(usr)}": file for file in usr.glob(pattern)}
+    for part in ("lib", "share"):
+        files[f"/usr/{part}/postgresql/15"] = (
+            install.timescale_bin().parents[3] / part / "postgresql/15"
+        )
     build(docker, name, POSTGRES, files)
 
 
