@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -44,7 +45,8 @@ class Task:
     batch_id: str
     steps: list[str]
     at: int = 0
-    #: kill: the process ends at once; disconnect: the server ends its session
+    #: kill: the process ends at once; disconnect: the server ends its session; pause: it says so,
+    #: and goes on once another session waits for it
     fault: str = "kill"
 
 
@@ -63,8 +65,28 @@ class Moments:
         if self.task.fault == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         other = psycopg2.connect(**self.task.login)
-        other.cursor().execute("SELECT pg_terminate_backend(%s, 10000)", [self.session])
+        other.autocommit = True
+        with other.cursor() as cursor:
+            if self.task.fault == "disconnect":
+                cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [self.session])
+            else:
+                print("paused", flush=True)
+                wait_until_another_waits(cursor)
         other.close()
+
+
+def wait_until_another_waits(cursor: Cursor) -> None:
+    """Wait until a session waits for a lock: proof that it was not let in beside this one."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        cursor.execute(
+            """SELECT count(*) FROM pg_stat_activity
+               WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+        )
+        if cursor.fetchone() != (0,):
+            return
+        time.sleep(0.02)
+    sys.exit("nobody waited: there is no lock, or the other process has not come")
 
 
 class HalfRead(io.StringIO):

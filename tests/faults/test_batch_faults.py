@@ -199,10 +199,21 @@ def run_twice(bench: Bench, step: str) -> None:
 
 
 def run_by_two_at_once(bench: Bench, step: str) -> None:
+    right_before_commit = bench.moments(step) - 1
     batch_id = bench.batch_before(step)
-    for process in [start(bench.task(batch_id, step)) for _ in range(2)]:
-        finish(process)
+    first = bench.task(batch_id, step, right_before_commit, fault="pause")
+    run_during_a_pause(first, bench.task(batch_id, step))
     bench.retry(batch_id, step)
+
+
+def run_during_a_pause(first: Task, second: Task) -> None:
+    """Let `second` begin while `first` is at its moment; it must wait until `first` is done."""
+    holder = start(first)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "paused\n"
+    waiter = start(second)
+    finish(holder)
+    finish(waiter)
 
 
 def cleared_after_the_end(bench: Bench, step: str) -> None:
@@ -282,6 +293,19 @@ def test_two_batches_at_once_both_end_with_every_row_accounted_for(bench: Bench)
     # Both hold the same products, so the clean zone shows each once, from one batch or the other.
     assert sorted(accepted[0] + accepted[1], key=str) == bench.expected["clean"]
     document("two batches at once", ENDS, bench.expected)
+
+
+def test_two_batches_enter_the_clean_zone_one_after_the_other(bench: Bench) -> None:
+    step = "load_to_clean_zone"
+    right_before_commit = bench.moments(step) - 1
+    first, second = (bench.batch_before(step) for _ in range(2))
+    run_during_a_pause(
+        bench.task(first, step, right_before_commit, fault="pause"), bench.task(second, step)
+    )
+    for batch_id in (first, second):
+        run_steps(bench.login, batch_id, NAMES[NAMES.index(step) + 1 :])
+    assert outcome(bench.login, second) == bench.expected
+    assert outcome(bench.login, first)["superseded"] == bench.expected["clean"]
 
 
 def test_the_newest_row_by_ingestion_stands_whichever_batch_finishes_first(
