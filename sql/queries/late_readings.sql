@@ -4,6 +4,6 @@ SELECT sensor_id,
        min(time) AS first_received,
        max(time) AS last_received
 FROM sensor_readings_invalid
-WHERE 'late' = ANY (string_to_array(issues, ', '))
+WHERE 'timestamp_late' = ANY (string_to_array(issues, ', '))
 GROUP BY sensor_id
 ORDER BY sensor_id;

@@ -58,7 +58,7 @@ def test_nothing_is_written_without_write(script: Script) -> None:
         WITH gone AS (DELETE FROM clean_products RETURNING *) SELECT * FROM gone;
         SELECT count(*) AS left_over FROM clean_products;"""
     done = script("explore_postgres", "console", given=attempts)
-    assert done.stderr.count("cannot execute DELETE in a read-only transaction") == 6
+    assert done.stderr.count("in a read-only transaction") == 6
     assert re.search(r"left_over \|\n.*\n\|\s+3 \|", done.stdout), done.stdout
 
 
