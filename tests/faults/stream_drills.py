@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from tests.faults.stream_lab import Lab
@@ -108,9 +108,9 @@ def fill_disk(lab: Lab, pause: float) -> None:
         time.sleep(pause)
         failed = disk_errors(lab)
         lab.say("the database's disk is full")
-        with ballast.open("wb") as file:
-            disk = os.statvfs(lab.small_disk)
-            os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_frsize)
+        with suppress(OSError), ballast.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(65_536))
         deadline = time.monotonic() + 30
         while disk_errors(lab) == failed:
             assert time.monotonic() < deadline, "no insert has failed"

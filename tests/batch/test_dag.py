@@ -1,0 +1,142 @@
+"""The DAG on Airflow 3: its shape, its form, and whole runs of it on a real pipeline_db.
+
+The runs are `airflow dags test`, which executes the tasks without a scheduler; tests/airflow/ runs
+the DAG with scheduler and web server, tests/airflow28/ on Airflow 2.8.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from psycopg2.extensions import connection as Connection
+
+from pipeline_settings import PROJECT_FOLDER
+from tests.batch.conftest import places, rows
+
+DAG_ID = "product_batch_pipeline"
+DESCRIBE = f"""
+import json
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag({str(PROJECT_FOLDER / "dags")!r})
+dag = bag.dags[{DAG_ID!r}]
+print(json.dumps(dict(
+    errors=bag.import_errors,
+    edges={{task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks}},
+    retries=[task.retries for task in dag.tasks],
+    schedule=dag.timetable.summary,
+    catchup=dag.catchup,
+    form={{name: dag.params.get_param(name).schema for name in dag.params}},
+)))
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """AIRFLOW_HOME with a migrated metadata database (SQLite: no scheduler runs on it)."""
+    home = tmp_path_factory.mktemp("airflow")
+    airflow(home, "db", "migrate")
+    return home
+
+
+def airflow(home: Path, *arguments: str, **environment: str) -> str:
+    """Run an airflow command; "-c" gives Python code to run in the same environment."""
+    command = [sys.executable, *(() if arguments[0] == "-c" else ("-m", "airflow")), *arguments]
+    settings = {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT_FOLDER / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "PYTHONPATH": str(PROJECT_FOLDER),
+    }
+    done = subprocess.run(
+        command,
+        env=os.environ | settings | environment,
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def run_dag(home: Path, database: dict[str, Any], **params: object) -> str:
+    """One run of the DAG; returns what it printed."""
+    login = "{user}:{password}@{host}:{port}/{dbname}".format(
+        **{name: quote(str(value), safe="") for name, value in database.items()}
+    )
+    connection = {"AIRFLOW_CONN_POSTGRES_DEFAULT": f"postgresql://{login}"}
+    return airflow(home, "dags", "test", DAG_ID, "--conf", json.dumps(params), **connection)
+
+
+@pytest.fixture(scope="module")
+def dag(home: Path) -> dict[str, Any]:
+    """What Airflow's DagBag reads from the file."""
+    printed = airflow(home, "-c", DESCRIBE).splitlines()[-1]
+    return dict(json.loads(printed))
+
+
+def test_the_seven_tasks_stand_in_their_order(dag: dict[str, Any]) -> None:
+    assert dag["errors"] == {}
+    assert dag["edges"] == {
+        "extract_products": ["load_to_raw_zone"],
+        "load_to_raw_zone": ["validate_products"],
+        "validate_products": ["load_to_clean_zone", "load_to_quarantine", "mark_processed"],
+        "load_to_clean_zone": ["mark_processed"],
+        "load_to_quarantine": ["mark_processed"],
+        "mark_processed": ["generate_report"],
+        "generate_report": [],
+    }
+
+
+def test_it_runs_daily_at_two_without_catching_up_and_retries(dag: dict[str, Any]) -> None:
+    assert (dag["schedule"], dag["catchup"]) == ("0 2 * * *", False)
+    assert set(dag["retries"]) == {3}
+
+
+def test_its_form_has_sane_limits(dag: dict[str, Any]) -> None:
+    form = dag["form"]
+    assert set(form) == {
+        "vendors",
+        "products_per_vendor",
+        "seed",
+        "broken_vendor",
+        "reprocess_batch",
+    }
+    per_vendor = form["products_per_vendor"]
+    assert (per_vendor["minimum"], per_vendor["maximum"]) == (1, 100_000)
+    assert form["vendors"]["minItems"] == 1
+
+
+def test_a_run_adds_45_rows_all_processed_and_each_in_one_place(
+    home: Path, pipeline_db: dict[str, Any], connection: Connection
+) -> None:
+    printed = run_dag(home, pipeline_db, seed=7)
+    assert "45 received = " in printed
+    total = "SELECT count(*), count(*) FILTER (WHERE processed) FROM raw_products"
+    assert rows(connection, total) == [(49, 45)]
+    assert len(places(connection, batch_of_the_report(connection))) == 45
+
+
+def test_a_broken_vendor_stops_only_itself_and_the_batch_can_be_judged_again(
+    home: Path, pipeline_db: dict[str, Any], connection: Connection
+) -> None:
+    run_dag(home, pipeline_db, broken_vendor="tech_store", seed=7)
+    batch_id = batch_of_the_report(connection)
+    before = places(connection, batch_id)
+    assert {place.split("/")[0] for place in before} == {"home_goods", "sport_shop"}
+    missing = "SELECT missing_sources FROM batch_reports"
+    assert rows(connection, missing) == [(["tech_store"],)]
+
+    assert "30 received" in run_dag(home, pipeline_db, reprocess_batch=batch_id)
+    assert places(connection, batch_id) == before
+    assert rows(connection, "SELECT count(*) FROM extractions WHERE rows > 0") == [(2,)]
+
+
+def batch_of_the_report(connection: Connection) -> str:
+    ((batch_id,),) = rows(connection, "SELECT batch_id FROM batch_reports")
+    return str(batch_id)
