@@ -45,20 +45,21 @@ app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 Message = tuple[str, str, bytes]  # kind, key, value
 
 
-def messages(seed: int) -> Iterator[Message]:
-    """Endless readings of the sensors: what kind each is, its key and its JSON."""
+def messages(seed: int, sensors: dict[str, str] = SENSORS) -> Iterator[Message]:
+    """Endless readings of sensors, given with their places: kind, key and JSON of each."""
     rng = random.Random(seed)
-    last_time = dict.fromkeys(SENSORS, datetime.min.replace(tzinfo=timezone.utc))
+    last_time = dict.fromkeys(sensors, datetime.min.replace(tzinfo=timezone.utc))
     last_valid: dict[str, Message] = {}
     kinds, weights = list(KINDS), list(KINDS.values())
     while True:
-        for sensor_id in SENSORS:
+        for sensor_id, location in sensors.items():
             kind = rng.choices(kinds, weights)[0]
             # One sensor, one reading at one time: also when they come quicker than the clock ticks.
             last_time[sensor_id] = max(
                 datetime.now(timezone.utc), last_time[sensor_id] + MICROSECOND
             )
-            value = json.dumps(reading(rng, kind, sensor_id, last_time[sensor_id])).encode()
+            fields = reading(rng, kind, sensor_id, location, last_time[sensor_id])
+            value = json.dumps(fields).encode()
             if kind == "duplicate" and sensor_id in last_valid:
                 yield "duplicate", sensor_id, last_valid[sensor_id][2]
             elif kind in ("valid", "duplicate"):
@@ -68,7 +69,9 @@ def messages(seed: int) -> Iterator[Message]:
                 yield kind, sensor_id, value
 
 
-def reading(rng: random.Random, kind: str, sensor_id: str, now: datetime) -> dict[str, Any]:
+def reading(
+    rng: random.Random, kind: str, sensor_id: str, location: str, now: datetime
+) -> dict[str, Any]:
     """One reading (°C, %, hPa), with the fault that `kind` names."""
     values: dict[str, Any] = {
         "sensor_id": sensor_id,
@@ -76,7 +79,7 @@ def reading(rng: random.Random, kind: str, sensor_id: str, now: datetime) -> dic
         "temperature": round(rng.gauss(21, 3), 2),
         "humidity": round(min(max(rng.gauss(50, 8), 0), 100), 2),
         "pressure": round(rng.gauss(1013, 4), 2),
-        "location": SENSORS[sensor_id],
+        "location": location,
     }
     if kind == "timestamp_missing":
         del values["timestamp"]
@@ -120,8 +123,8 @@ class Sender:
 
 def send_all(
     sender: Sender,
+    readings: Iterator[Message],
     *,
-    seed: int,
     rate: float,
     duration: float | None,
     count: int | None,
@@ -129,7 +132,7 @@ def send_all(
 ) -> None:
     """Send at `rate` messages/s (0: no limit) until duration, count or `stop` ends it."""
     begin = last_said = time.monotonic()
-    for message in messages(seed):
+    for message in readings:
         now = time.monotonic()
         if stop.is_set() or sender.sent == count or (duration and now - begin >= duration):
             return
@@ -168,7 +171,7 @@ def main(
     )
     sender = Sender(producer, topic)
     try:
-        send_all(sender, seed=seed, rate=rate, duration=duration, count=count, stop=stop)
+        send_all(sender, messages(seed), rate=rate, duration=duration, count=count, stop=stop)
     finally:
         try:
             producer.flush(timeout=130)
