@@ -28,7 +28,7 @@ print(json.dumps(dict(
     errors=bag.import_errors,
     edges={{task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks}},
     retries=[task.retries for task in dag.tasks],
-    schedule=dag.timetable.summary,
+    schedule=dag.timetable.expression,
     catchup=dag.catchup,
     form={{name: dag.params.get_param(name).schema for name in dag.params}},
 )))
