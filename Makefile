@@ -1,7 +1,7 @@
 # One door for every command; `make` alone lists them. The recipes are short on purpose: each calls
 # a script that can be run by itself.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs restart clean setup env test lint lock \
+.PHONY: help demo up down status logs restart airflow reset clean setup env test lint lock \
         drill drill-all bench-stream bench-batch
 
 PYTHON := .venv/bin/python
@@ -47,6 +47,20 @@ restart: .venv/installed ## restart a service: make restart SERVICE=my_kafka
 	@case $$(local_stack/choose.sh) in \
 	  docker) docker compose restart "$(SERVICE)" ;; \
 	  local) $(PYTHON) -m local_stack restart "$(SERVICE)" ;; \
+	  *) exit 2 ;; \
+	esac
+
+airflow: .venv/installed ## Airflow's own command: make airflow ARGS="dags list"
+	@case $$(local_stack/choose.sh) in \
+	  docker) docker compose exec airflow_scheduler airflow $(ARGS) ;; \
+	  local) $(PYTHON) -m local_stack airflow $(ARGS) ;; \
+	  *) exit 2 ;; \
+	esac
+
+reset: .venv/installed ## stop the services and delete their data; the next start is a first one
+	@case $$(local_stack/choose.sh) in \
+	  docker) docker compose down --volumes ;; \
+	  local) $(PYTHON) -m local_stack reset ;; \
 	  *) exit 2 ;; \
 	esac
 

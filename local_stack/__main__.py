@@ -1,5 +1,6 @@
 """The stack as local processes: `python -m local_stack up`, used where Docker cannot be had."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -84,6 +85,22 @@ def logs(
     if not log.exists():
         raise StackError(f"{name} has not written anything yet. Start it: make up")
     subprocess.run(["tail", "-n", "+1", *(["-F"] if follow else []), log], check=False)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def airflow(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    """Run Airflow's own command on this stack: airflow dags list."""
+    environment = user_stack().services["airflow_scheduler"].environment
+    command = ["airflow", *(arguments or ["--help"])]
+    sys.exit(subprocess.run(command, env=os.environ | environment, check=False).returncode)
+
+
+@app.command()
+def reset() -> None:
+    """Stop the stack and delete its data, so that the next start is a first one."""
+    user_stack().down()
+    for name in ("data", "airflow"):
+        shutil.rmtree(install.local_folder() / name, ignore_errors=True)
 
 
 @app.command()

@@ -7,4 +7,4 @@ FROM raw_products AS r
 LEFT JOIN quarantine_products AS q ON q.raw_id = r.id
 WHERE r.processed
 GROUP BY r.source
-ORDER BY percent DESC;
+ORDER BY percent DESC, source;

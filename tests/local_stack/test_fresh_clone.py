@@ -54,12 +54,16 @@ def test_demo_down_demo_clean(clone: Path, ports: dict[str, str]) -> None:
     assert "The ledgers balance" in first.stdout
 
     assert make(clone, ports, "status").returncode == 0
+    assert "product_batch_pipeline" in make(clone, ports, "airflow", "ARGS=dags list").stdout
     assert make(clone, ports, "down").returncode == 0
     assert make(clone, ports, "status").returncode != 0
 
     second = make(clone, ports, "demo")
     assert second.returncode == 0, second.stdout + second.stderr
 
+    assert make(clone, ports, "reset").returncode == 0
+    assert not (clone / ".local/data").exists()
+    assert (clone / ".local/cache").exists()
     assert make(clone, ports, "clean").returncode == 0
     assert {path.name for path in clone.iterdir()} == before
     status = subprocess.run(

@@ -17,7 +17,7 @@ and a line of `…` alone for any lines. Times and ids may always differ.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -48,6 +48,7 @@ class Block:
     text: str
     comments: dict[str, str] = field(default_factory=dict)
     output: str | None = None
+    output_line: int = 0  # of the output's first line, counted from 1
 
     @property
     def reason_not_run(self) -> str:
@@ -64,7 +65,7 @@ def pages() -> list[Path]:
 
 
 def blocks_of(page: Path) -> list[Block]:
-    """The blocks of a page in its order; raises ValueError for a language that nobody knows."""
+    """The blocks of a page in its order, without those that only show text."""
     blocks: list[Block] = []
     comments: dict[str, str] = {}
     output_may_follow = False
@@ -76,12 +77,12 @@ def blocks_of(page: Path) -> list[Block]:
         elif token.type == "fence":
             language, line = token.info.strip(), (token.map or [0])[0] + 1
             if language == "text" and output_may_follow:
-                blocks[-1] = _with_output(blocks[-1], token.content, comments)
-            elif language in (*RUNNABLE, *SHOWN_ONLY):
+                shown = {"output": token.content, "output_line": line + 1}
+                both = blocks[-1].comments | comments
+                blocks[-1] = replace(blocks[-1], comments=both, **shown)
+            elif language != "text":
                 name = str(page.relative_to(PROJECT_FOLDER))
                 blocks.append(Block(name, line, language, token.content, comments))
-            elif language != "text":
-                raise ValueError(f"{page.name}:{line}: nobody knows how to run '{language}'")
             output_may_follow = language in RUNNABLE
             comments = {}
         elif token.type == "heading_open":
@@ -89,10 +90,15 @@ def blocks_of(page: Path) -> list[Block]:
     return blocks
 
 
-def _with_output(block: Block, output: str, comments: dict[str, str]) -> Block:
-    return Block(
-        block.page, block.line, block.language, block.text, block.comments | comments, output
-    )
+def write_outputs(printed: list[tuple[Block, str]]) -> None:
+    """Put what blocks have printed into their pages, in the place of what these show."""
+    for block, text in sorted(printed, key=lambda pair: -pair[0].output_line):
+        page = PROJECT_FOLDER / block.page
+        lines = page.read_text().splitlines()
+        first = block.output_line - 1
+        last = first + len((block.output or "").splitlines())
+        lines[first:last] = [line.rstrip() for line in text.strip("\n").splitlines()]
+        page.write_text("\n".join(lines) + "\n")
 
 
 def looks_like(shown: str, printed: str, varies: str = "") -> bool:

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +20,28 @@ from pipeline_settings import (
     VALIDATOR_GROUP,
     Settings,
 )
-
-POSTGRES_SQL = ["init_postgres.sql"]
-TIMESCALE_SQL = ["init_timescale.sql"]
+from python_scripts.airflow_api import sign_in, wait_for_dag
+from python_scripts.demo import DAG_ID
 
 
 @pytest.fixture(scope="session")
 def fresh_stack(stack: Stack) -> Stack:
     """The whole stack, with the rows and messages of a first start and no others."""
     stack.up()
-    _make_anew(stack.settings.postgres, POSTGRES_SQL)
-    _make_anew(stack.settings.timescale, TIMESCALE_SQL)
+    _make_anew(stack.settings.postgres, ["init_postgres.sql"])
+    _make_anew(stack.settings.timescale, ["init_timescale.sql"])
     admin = KafkaAdminClient(bootstrap_servers=stack.settings.kafka_bootstrap_servers)
     if VALIDATOR_GROUP in {group["group_id"] for group in admin.list_groups()}:
         admin.delete_groups([VALIDATOR_GROUP])
     if SENSOR_TOPIC in admin.list_topics():
         admin.delete_topics([SENSOR_TOPIC])
+    while SENSOR_TOPIC in admin.list_topics():  # Kafka deletes it in its own time
+        time.sleep(0.1)
     admin.close()
     stack.restart("my_kafka")  # makes the topic, as at its first start
+    with closing(sign_in(stack.settings)) as airflow:
+        wait_for_dag(airflow, DAG_ID)
+        airflow.patch(f"/api/v2/dags/{DAG_ID}", json={"is_paused": True}).raise_for_status()
     return stack
 
 

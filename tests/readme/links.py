@@ -33,7 +33,6 @@ def line_links() -> list[LineLink]:
     return [
         LineLink(page, match["code"], match["path"], int(match["line"]))
         for page in pages()
-        if page.exists()
         for match in QUOTED_LINE.finditer(page.read_text())
     ]
 

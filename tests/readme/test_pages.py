@@ -1,17 +1,39 @@
-"""Whoever follows README.md, CONTRIBUTING.md and docs/ literally sees what the pages show."""
+"""Whoever follows README.md, CONTRIBUTING.md and docs/ literally sees what the pages show.
 
+With WRITE_DOCS=1, what is printed replaces what the pages show, where the two differ.
+"""
+
+import os
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 
 from pipeline_settings import PROJECT_FOLDER
-from tests.readme.blocks import Block, blocks_of, looks_like, pages
+from tests.readme.blocks import (
+    RUNNABLE,
+    SHOWN_ONLY,
+    Block,
+    blocks_of,
+    looks_like,
+    pages,
+    write_outputs,
+)
 from tests.readme.conftest import Reader
 
-BLOCKS = [block for page in pages() if page.exists() for block in blocks_of(page)]
-RUN = [block for block in BLOCKS if not block.reason_not_run]
+BLOCKS = [block for page in pages() for block in blocks_of(page)]
+RUN = [block for block in BLOCKS if not block.reason_not_run and block.language in RUNNABLE]
 
 Running = list[tuple[Block, "subprocess.Popen[str]"]]
+DIFFERENT: list[tuple[Block, str]] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def new_outputs() -> Iterator[None]:
+    """Write at the end what differed, if that is asked for."""
+    yield
+    if "WRITE_DOCS" in os.environ:
+        write_outputs(DIFFERENT)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +62,14 @@ def _judge(block: Block, status: int, printed: str) -> None:
     assert status == int(block.comments.get("exits", "0")), f"{block} ended {status}:\n{printed}"
     if block.output is not None:
         same = looks_like(block.output, printed, block.comments.get("varies", ""))
+        if not same:
+            DIFFERENT.append((block, printed))
         assert same, f"{block} printed:\n{printed}\nThe page shows:\n{block.output}"
+
+
+def test_every_block_says_what_it_is() -> None:
+    """A block in a language that nobody knows would silently not be run."""
+    assert [str(b) for b in BLOCKS if b.language not in (*RUNNABLE, *SHOWN_ONLY)] == []
 
 
 @pytest.mark.parametrize("block", [b for b in BLOCKS if "from" in b.comments], ids=str)
