@@ -2,15 +2,17 @@
 
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 import psycopg2
+import tabulate
 import typer
 from kafka.errors import KafkaError
 from rich.console import Console
-from tabulate import tabulate
 
 # rich leaves colour and animation out by itself where there is no terminal, or NO_COLOR is set.
 stderr = Console(stderr=True, highlight=False)
@@ -34,9 +36,68 @@ def log_to_stderr(level: int = logging.INFO) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
-def table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> str:
-    """Rows as a table that a person can read, the same on a terminal and in a pipe."""
-    return tabulate(list(rows), headers=headers, tablefmt="psql", floatfmt=".2f")
+tabulate.MIN_PADDING = 0  # headers of numbers need no extra room
+SHORTEST_TEXT = 12
+
+
+def table(
+    rows: Iterable[Sequence[object]], headers: Sequence[str], width: int | None = None
+) -> str:
+    """Rows as a table that a person can read, the same on a terminal and in a pipe.
+
+    Text stays as it is, also if it looks like a number. Where the table would be wider than
+    `width` characters, its longest texts are broken over several lines.
+    """
+    columns = [_as_shown(column) for column in zip(*rows, strict=True)]
+    texts = [n for n, column in enumerate(columns) if any(isinstance(v, str) for v in column)]
+    if width:
+        _break_texts(columns, headers, texts, width)
+    return tabulate.tabulate(
+        list(zip(*columns, strict=True)),
+        headers,
+        "psql",
+        floatfmt=".2f",
+        disable_numparse=texts,
+        preserve_whitespace=True,
+    )
+
+
+def _as_shown(column: Sequence[object]) -> list[object]:
+    times = [value for value in column if isinstance(value, datetime)]
+    only_days = not any(value.hour or value.minute or value.second for value in times)
+    form = "%Y-%m-%d" if only_days else "%Y-%m-%d %H:%M:%S"
+    return [_in_words(value, form) for value in column]
+
+
+def _in_words(value: object, form: str) -> object:
+    if isinstance(value, datetime):
+        return value.strftime(form)
+    return ("no", "yes")[value] if isinstance(value, bool) else value
+
+
+def _break_texts(
+    columns: list[list[object]], headers: Sequence[str], texts: list[int], width: int
+) -> None:
+    lengths = [max(map(len, map(str, [h, *c]))) for h, c in zip(headers, columns, strict=True)]
+    while texts and sum(lengths) + 3 * len(lengths) + 1 > width:
+        longest = max(texts, key=lambda n: lengths[n])
+        if lengths[longest] <= SHORTEST_TEXT:
+            break
+        lengths[longest] -= 1
+    for n in texts:
+        columns[n] = [_broken(value, lengths[n]) for value in columns[n]]
+
+
+def _broken(value: object, length: int) -> object:
+    if not isinstance(value, str):
+        return value
+    # At a blank or after an underscore; within a word only where the word itself is too long.
+    line = rf".{{1,{length}}}(?:(?<=_)|(?=\s)|$)|.{{1,{length}}}"
+    parts = [
+        re.findall(line, whole, re.M) if len(whole) > length else [whole]
+        for whole in value.splitlines()
+    ]
+    return "\n".join(part.strip() if len(some) > 1 else part for some in parts for part in some)
 
 
 def run(app: typer.Typer) -> None:

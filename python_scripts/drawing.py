@@ -28,3 +28,8 @@ def tick(passed: bool) -> str:
     if symbols_wanted():
         return "✓" if passed else "✗"
     return "ok" if passed else "FAIL"
+
+
+def warning(wanted: bool) -> str:
+    """A mark for a row that something is wrong with."""
+    return ("✗" if symbols_wanted() else "!") if wanted else ""

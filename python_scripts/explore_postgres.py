@@ -6,15 +6,16 @@ python python_scripts/explore_postgres.py raw rejected  # only that
 echo 'SELECT 1' | python python_scripts/explore_postgres.py console
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from batch_pipeline.validator import judge
 from pipeline_console import run
 from pipeline_settings import Settings
+from python_scripts.drawing import warning
 from python_scripts.explorer import AsJson, Limit, Section, SectionNames, Write, explore, queries
-from python_scripts.queries import Result, run_query, with_bars
+from python_scripts.queries import Result, as_objects, run_query, with_bars
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -25,19 +26,19 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def raw(connection: "Connection") -> list[Result]:
-    """Raw rows and what became of them; in brackets what the rules say of those not judged yet."""
-    result = run_query(connection, "raw_latest")
-    rows = [
-        (
-            id_,
-            batch,
-            state,
-            f"({judge(text).issues or 'valid'})" if state == NEW else issues,
-            text[:80],
-        )
-        for id_, batch, state, issues, text in result.rows
-    ]
-    return [run_query(connection, "batch_zones"), result._replace(rows=rows)]
+    """Raw rows, issues marked; in brackets what the rules say of those not judged yet."""
+    latest = run_query(connection, "raw_latest")
+    rows = [_marked(row) for row in as_objects(latest)]
+    headers = [*latest.headers[:-2], "", "issues"]
+    return [run_query(connection, "batch_zones"), latest._replace(headers=headers, rows=rows)]
+
+
+def _marked(row: dict[str, Any]) -> list[object]:
+    *fields, issues, text = row.values()
+    if row["state"] == NEW:
+        found = judge(text).issues
+        return [*fields, warning(bool(found)), f"({found or 'valid'})"]
+    return [*fields, warning(bool(issues)), issues]
 
 
 def analytics(connection: "Connection") -> list[Result]:

@@ -4,14 +4,14 @@ The first line of each file is a comment that says what the query answers; it be
 """
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
-from tabulate import tabulate
 
+from pipeline_console import table
 from pipeline_settings import PROJECT_FOLDER
 from python_scripts.drawing import bar
 
@@ -63,31 +63,10 @@ def print_results(results: Iterable[Result], as_json: bool) -> None:
     if as_json:
         print(json.dumps({result.name: as_objects(result) for result in results}, default=str))
         return
+    width = shutil.get_terminal_size((100, 24)).columns
     for result in results:
         typer.secho(f"\n{result.title}", bold=sys.stdout.isatty())
-        rows = [[_seconds(value) for value in row] for row in result.rows]
-        print(as_table(result._replace(rows=rows)) if rows else "(no rows)", flush=True)
-
-
-def _seconds(value: Any) -> Any:
-    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else value
-
-
-def as_table(result: Result) -> str:
-    """Rows as a table; text that looks like a number ("1e400") stays the text that it is."""
-    texts = [
-        index
-        for index in range(len(result.headers))
-        if any(isinstance(row[index], str) for row in result.rows)
-    ]
-    return tabulate(
-        list(result.rows),
-        result.headers,
-        "psql",
-        floatfmt=".2f",
-        disable_numparse=texts,
-        preserve_whitespace=True,
-    )
+        print(table(result.rows, result.headers, width) if result.rows else "(no rows)", flush=True)
 
 
 def as_objects(result: Result) -> list[dict[str, object]]:

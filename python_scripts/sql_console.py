@@ -18,13 +18,13 @@ from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import FileHistory
 from prompt_toolkit.lexers import PygmentsLexer
-from psycopg2.extras import wait_select
+from psycopg2.extras import register_default_json, register_default_jsonb, wait_select
 from pygments.lexers.sql import PostgresLexer  # type: ignore[import-untyped]
 from pygments.token import Punctuation  # type: ignore[import-untyped]
 
-from pipeline_console import StackError, stderr
+from pipeline_console import StackError, stderr, table
 from pipeline_settings import PROJECT_FOLDER
-from python_scripts.queries import Result, as_objects, as_table
+from python_scripts.queries import Result, as_objects
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -58,14 +58,6 @@ INDEXES = "SELECT indexdef AS index FROM pg_indexes WHERE tablename = %(name)s O
 
 LOOK_UPS = {"\\dt": [TABLES], "\\l": [DATABASES], "\\d": [COLUMNS, INDEXES]}
 
-LOOK_UPS = {"\\dt": [TABLES], "\\l": [DATABASES], "\\d": [COLUMNS, INDEXES]}
-
-WORDS = """
-SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'
-UNION SELECT column_name FROM information_schema.columns WHERE table_schema = 'public'"""
-
-LOOK_UPS = {"\\dt": [TABLES], "\\l": [DATABASES], "\\d": [COLUMNS, INDEXES]}
-
 WORDS = """
 SELECT unnest(string_to_array('SELECT FROM WHERE GROUP BY ORDER HAVING LIMIT JOIN USING AND OR NOT
     NULL AS WITH COUNT SUM AVG MIN MAX DISTINCT BETWEEN INSERT UPDATE DELETE time_bucket', ' '))
@@ -78,6 +70,9 @@ def connect(parameters: dict[str, Any]) -> "Connection":
     timeout = f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s -c timezone=UTC"
     connection: Connection = psycopg2.connect(**parameters, options=timeout)
     connection.set_session(readonly=True)
+    # JSON is shown as the server writes it, not as Python would.
+    register_default_json(connection, loads=str)
+    register_default_jsonb(connection, loads=str)
     return connection
 
 
@@ -201,7 +196,7 @@ def _show(results: list[Result], limit: int, as_json: bool) -> None:
         if as_json:
             print(json.dumps(as_objects(shown), default=str), flush=True)
         else:
-            _page(as_table(shown) if shown.headers else shown.title)
+            _page(table(shown.rows, shown.headers) if shown.headers else shown.title)
 
 
 def _page(text: str) -> None:

@@ -1,5 +1,5 @@
--- Quality of the latest batch: received = clean + superseded + quarantined
-SELECT batch_id, reported_at, received, clean, superseded, quarantined, pass_rate, rule_version,
+-- Quality of the latest batch: received = clean + superseded + quarantined; pass_rate is in %
+SELECT reported_at, received, clean, superseded, quarantined, pass_rate,
        cardinality(missing_sources) AS vendors_missing
 FROM batch_reports
 ORDER BY reported_at DESC

@@ -1,5 +1,5 @@
 -- Clean products, the last loaded first
-SELECT product_id, name, price, stock, category, source, loaded_at
+SELECT product_id, name, price, stock, category, loaded_at
 FROM clean_products
 ORDER BY loaded_at DESC, product_id
 LIMIT 10;

@@ -1,6 +1,5 @@
--- Rejected readings, the last first, with the bytes that were sent
-SELECT time AS received, sensor_id, issues, partition, "offset",
-       left(encode(raw, 'escape'), 80) AS raw
+-- Rejected readings, the last first, with the beginning of the bytes that were sent
+SELECT time AS received, partition, "offset", issues, left(encode(raw, 'escape'), 110) AS raw
 FROM sensor_readings_invalid
 ORDER BY time DESC
-LIMIT 10;
+LIMIT 5;

@@ -1,9 +1,10 @@
--- Late data: readings that came more than 30 minutes after they were measured, by sensor
+-- Late data: readings that came more than 30 minutes after they were measured, the last day
 SELECT sensor_id,
        count(*) AS late,
        min(time) AS first_received,
        max(time) AS last_received
 FROM sensor_readings_invalid
-WHERE 'timestamp_late' = ANY (string_to_array(issues, ', '))
+WHERE time > now() - INTERVAL '1 day'
+  AND 'timestamp_late' = ANY (string_to_array(issues, ', '))
 GROUP BY sensor_id
 ORDER BY sensor_id;

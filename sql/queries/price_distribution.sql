@@ -1,7 +1,6 @@
--- How prices are spread: products in each price range
-SELECT lower, upper, count(product_id) AS products
-FROM (VALUES (0, 10), (10, 25), (25, 50), (50, 100), (100, 250), (250, 500), (500, 1000),
-             (1000, NULL)) AS range (lower, upper)
-LEFT JOIN clean_products ON price >= lower AND (price < upper OR upper IS NULL)
-GROUP BY lower, upper
+-- How prices are spread: products in each price range of 250 dollars
+SELECT lower, nullif(lower, 2500) + 250 AS upper, count(product_id) AS products
+FROM generate_series(0, 2500, 250) AS lower
+LEFT JOIN clean_products ON price >= lower AND (price < lower + 250 OR lower = 2500)
+GROUP BY lower
 ORDER BY lower;

@@ -1,5 +1,5 @@
--- Rejected products, the last first, with what was received
-SELECT raw_id, source, issues, left(raw_text, 90) AS received
+-- Rejected products, the last first, with the beginning of what was received
+SELECT raw_id, source, issues, left(raw_text, 120) AS received
 FROM quarantine_products
-ORDER BY quarantined_at DESC, raw_id
+ORDER BY quarantined_at DESC, raw_id DESC
 LIMIT 10;

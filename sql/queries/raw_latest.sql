@@ -1,12 +1,16 @@
--- Raw products, the newest first, and what became of each
+-- Raw products, the newest first: each field as it was received, and what became of the row
+-- -> keeps a value as JSON: "$19.99" with its quotes is text, 19.99 a number, null a null.
 SELECT r.id,
-       r.batch_id,
+       r.raw_data -> 'product_id' AS product_id,
+       r.raw_data -> 'name' AS name,
+       r.raw_data -> 'price' AS price,
+       r.raw_data -> 'stock' AS stock,
        CASE WHEN q.raw_id IS NOT NULL THEN 'quarantined'
             WHEN c.raw_id IS NOT NULL THEN 'clean'
             WHEN s.raw_id IS NOT NULL THEN 'superseded'
             ELSE 'not judged yet' END AS state,
        q.issues,
-       r.raw_text AS received
+       r.raw_text
 FROM raw_products AS r
 LEFT JOIN quarantine_products AS q ON q.raw_id = r.id
 LEFT JOIN clean_products AS c ON c.raw_id = r.id

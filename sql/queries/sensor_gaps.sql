@@ -1,5 +1,6 @@
 -- Gaps: where a sensor was silent for more than a minute, the last day
-SELECT sensor_id, silent_from, silent_until, silent_until - silent_from AS silence
+SELECT sensor_id, silent_from, silent_until,
+       date_trunc('second', silent_until - silent_from) AS silence
 FROM (
     SELECT sensor_id,
            lag(time) OVER (PARTITION BY sensor_id ORDER BY time) AS silent_from,
