@@ -28,7 +28,7 @@ import typer
 from psycopg2.extensions import connection as Connection
 
 from batch_pipeline import report, scraper, steps
-from local_stack.services import run_init_sql
+from local_stack.postgres import run_init_sql
 from pipeline_console import run, stderr, table
 from pipeline_settings import Settings
 

@@ -82,6 +82,11 @@ def install_all(*, for_tests: bool = False) -> None:
     kafka_jars()
 
 
+def say(what: str) -> None:
+    """Tell, in one line, what is being installed and why."""
+    stderr.print(what, soft_wrap=True)
+
+
 def install_packages(wanted: dict[Path, tuple[list[str], str]]) -> None:
     """Install the Debian packages whose files are missing; without root, say which they are."""
     missing = {path: entry for path, entry in wanted.items() if not path.exists()}
@@ -97,7 +102,7 @@ def install_packages(wanted: dict[Path, tuple[list[str], str]]) -> None:
     if os.geteuid() != 0:
         raise StackError(f"Packages are missing. Install them once: sudo {' '.join(command)}")
     for packages, reason in missing.values():
-        stderr.print(f"Installing {' '.join(packages)}: {reason}")
+        say(f"Installing {' '.join(packages)}: {reason}")
     _keep_debian_from_starting_a_cluster()
     quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     _run(["apt-get", "update"], "apt-get update failed", env=quiet)
@@ -130,9 +135,9 @@ def timescale_bin() -> Path:
     home = cache_folder() / "timescaledb"
     if not (home / "done").exists():
         shutil.rmtree(home, ignore_errors=True)
-        with stderr.status("Building TimescaleDB from Debian's source package ..."):
-            _copy_postgres(home / "usr")
-            _build_timescale(home)
+        say("Building the TimescaleDB extension from Debian's sources (a minute) ...")
+        _copy_postgres(home / "usr")
+        _build_timescale(home)
         (home / "done").touch()
     return home / "usr" / DEBIAN_POSTGRES.relative_to("/usr")
 
@@ -207,15 +212,15 @@ def kafka_jars() -> Path:
     if (folder / "done").exists():
         return folder
     shutil.rmtree(folder, ignore_errors=True)
-    with stderr.status("Downloading Kafka and ZooKeeper ..."):
-        goal = ["dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
-        log = cache_folder() / "kafka-download.log"
-        log.unlink(missing_ok=True)
-        _run(
-            ["mvn", "-B", "-f", str(HERE / "pom.xml"), *goal],
-            f"Kafka could not be downloaded; the log is {log}",
-            log=log,
-        )
+    say("Downloading Kafka and ZooKeeper from Maven Central ...")
+    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
+    log = cache_folder() / "kafka-download.log"
+    log.unlink(missing_ok=True)
+    _run(
+        ["mvn", "-B", "-f", str(HERE / "pom.xml"), *goal],
+        f"Kafka could not be downloaded; the log is {log}",
+        log=log,
+    )
     for line in (HERE / "kafka-jars.sha256").read_text().splitlines():
         expected, name = line.split()
         if hashlib.sha256((folder / name).read_bytes()).hexdigest() != expected:

@@ -4,7 +4,6 @@ supervisord restarts what dies; it does not know when a service is ready, so `St
 one as soon as those it depends on are healthy, as `docker compose up --wait` does.
 """
 
-import configparser
 import hashlib
 import os
 import socket
@@ -23,7 +22,9 @@ import psycopg2
 from supervisor.states import ProcessStates
 from supervisor.xmlrpc import SupervisorTransport
 
-from local_stack.services import LOCALHOST, Service, command_line, services
+from local_stack import LOCALHOST
+from local_stack.services import Service, services
+from local_stack.supervisord import configuration, log_of
 from pipeline_console import StackError, stderr
 from pipeline_settings import PROJECT_FOLDER, Settings
 
@@ -185,7 +186,7 @@ class Stack:
 
     def log(self, name: str) -> Path:
         """The file that holds what the service prints."""
-        return self.log_folder / f"{name}.log"
+        return log_of(self.folder, name)
 
     def _info(self, name: str) -> dict[str, Any]:
         info: dict[str, Any] = self._supervisor.getProcessInfo(name)
@@ -233,7 +234,7 @@ class Stack:
             return
         config = self.folder / "supervisord.conf"
         with config.open("w") as file:
-            self._configuration().write(file)
+            configuration(self.services.values(), self.folder, self.socket).write(file)
         config.chmod(0o600)  # it holds the secrets
         supervisord = [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)]
         environment = os.environ | {MARK: str(self.folder), "PYTHONWARNINGS": "ignore"}
@@ -243,43 +244,6 @@ class Stack:
             if time.monotonic() > deadline:
                 raise StackError(f"supervisord did not start; see {self.folder}/supervisord.log")
             time.sleep(0.05)
-
-    def _configuration(self) -> configparser.RawConfigParser:
-        config = configparser.RawConfigParser()
-        config["unix_http_server"] = {"file": str(self.socket), "chmod": "0700"}
-        config["supervisord"] = {
-            "logfile": str(self.folder / "supervisord.log"),
-            "pidfile": str(self.folder / "supervisord.pid"),
-            "childlogdir": str(self.log_folder),
-        }
-        if os.geteuid() == 0:
-            config["supervisord"]["user"] = "root"
-        config["rpcinterface:supervisor"] = {
-            "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
-        }
-        for service in self.services.values():
-            config[f"program:{service.name}"] = self._program(service)
-        return config
-
-    def _program(self, service: Service) -> dict[str, str]:
-        values = {key: v.replace("%", "%%") for key, v in service.environment.items()}
-        program = {
-            "command": command_line(service),
-            "directory": "/",
-            "autostart": "false",
-            "autorestart": "unexpected" if service.one_shot else "true",
-            "startsecs": "0" if service.one_shot else "1",
-            "startretries": "6",
-            "stopsignal": service.stop_signal,
-            "stopwaitsecs": str(service.stop_seconds),
-            "killasgroup": "true",
-            "redirect_stderr": "true",
-            "stdout_logfile": str(self.log(service.name)),
-            "stdout_logfile_maxbytes": "20MB",
-            "stdout_logfile_backups": "1",
-            "environment": ",".join(f'{key}="{value}"' for key, value in values.items()),
-        }
-        return program | ({"user": service.user} if service.user else {})
 
     def _processes(self) -> list[psutil.Process]:
         found = []

@@ -29,7 +29,7 @@ import typer
 from kafka import KafkaAdminClient, KafkaProducer
 
 from local_stack import install
-from local_stack.services import run_init_sql
+from local_stack.postgres import run_init_sql
 from pipeline_console import StackError, run, stderr, table
 from pipeline_settings import PROJECT_FOLDER, Settings
 from streaming_pipeline.kafka_topic import ensure_topic
@@ -72,9 +72,7 @@ def load(bootstrap: str, records: int) -> str:
     sender = Sender(producer, topic)
     begin = time.monotonic()
     with stderr.status(f"loading {records} records into {topic}"):
-        send_all(
-            sender, messages(1, SENSORS), rate=0, duration=None, count=records, stop=Event()
-        )
+        send_all(sender, messages(1, SENSORS), rate=0, duration=None, count=records, stop=Event())
         producer.flush()
     producer.close()
     if sender.acknowledged.total() != records:

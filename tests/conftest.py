@@ -16,7 +16,7 @@ import pytest
 from kafka import KafkaAdminClient
 
 from local_stack import install
-from local_stack.services import run_init_sql
+from local_stack.postgres import run_init_sql
 from local_stack.stack import Stack
 from pipeline_settings import SENSOR_TOPIC_PARTITIONS, Settings
 

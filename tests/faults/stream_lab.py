@@ -14,7 +14,7 @@ from typing import Any
 import psycopg2
 from kafka import KafkaAdminClient, KafkaProducer
 
-from local_stack.services import run_init_sql
+from local_stack.postgres import run_init_sql
 from local_stack.stack import Stack
 from pipeline_console import StackError, run
 from pipeline_settings import SENSOR_TOPIC_PARTITIONS

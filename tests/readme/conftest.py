@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 from kafka import KafkaAdminClient
 
-from local_stack.services import run_init_sql
+from local_stack.postgres import run_init_sql
 from local_stack.stack import Stack
 from pipeline_settings import (
     PROJECT_FOLDER,
