@@ -26,33 +26,36 @@ def generate_report(connection: "Connection", batch_id: str) -> str:
         sources = _rows(cursor, "rows_by_source", batch)
         reasons = _rows(cursor, "reasons_by_source", batch)
         missing = [source for (source,) in _rows(cursor, "missing_sources", batch)]
-        measured = (
-            batch
-            | ledger._asdict()
-            | {
-                "rule_version": RULE_VERSION,
-                "pass_rate": pass_rate(ledger.clean + ledger.superseded, ledger.received),
-                "missing_sources": missing,
-                "reasons": json.dumps(_nested(reasons)),
-            }
-        )
-        cursor.execute(query("store_report"), measured)
-        (earlier,) = _rows(cursor, "last_seven_runs", batch)
+        runs, change = _change(ledger, *_rows(cursor, "last_seven_runs", batch)[0])
         report = "\n\n".join(
             [
                 _heading(batch_id, ledger, missing),
                 _totals(sources, ledger),
                 _reasons(reasons),
-                _change(ledger, earlier),
+                _change_table(runs, change),
             ]
         )
-        cursor.execute(query("store_report_text"), batch | {"report": report})
+        figures = {
+            "rule_version": RULE_VERSION,
+            "pass_rate": pass_rate(ledger),
+            "missing_sources": missing,
+            "reasons": json.dumps(_nested(reasons)),
+            "change": json.dumps(
+                {"runs": runs} | {row[0]: row[-1] for row in change}, default=float
+            ),
+            "report": report,
+        }
+        cursor.execute(query("store_report"), batch | ledger._asdict() | figures)
     return report
 
 
-def pass_rate(accepted: int, received: int) -> Decimal | None:
+def pass_rate(ledger: Ledger) -> Decimal | None:
     """Accepted rows in % of those received, 2 decimals; None if nothing was received."""
-    return round(Decimal(100 * accepted) / received, 2) if received else None
+    return _percent(ledger.clean + ledger.superseded, ledger.received)
+
+
+def _percent(part: int, whole: int) -> Decimal | None:
+    return round(Decimal(100 * part) / whole, 2) if whole else None
 
 
 def _rows(cursor: "Cursor", name: str, values: dict[str, Any]) -> Rows:
@@ -82,7 +85,7 @@ def _heading(batch_id: str, ledger: Ledger, missing: Sequence[str]) -> str:
 def _totals(sources: Rows, ledger: Ledger) -> str:
     accepted = ledger.clean + ledger.superseded
     rows = [*sources, ("all", ledger.received, accepted, ledger.quarantined)]
-    with_rate = [(*row, pass_rate(row[2], row[1])) for row in rows]
+    with_rate = [(*row, _percent(row[2], row[1])) for row in rows]
     return tabulate(
         with_rate,
         ["vendor", "received", "accepted", "quarantined", "pass %"],
@@ -97,18 +100,27 @@ def _reasons(reasons: Rows) -> str:
     return tabulate(reasons, ["vendor", "reason", "rows"], "psql")
 
 
-def _change(ledger: Ledger, earlier: tuple[Any, ...]) -> str:
-    runs, received, rate, quarantined = earlier
+def _change(
+    ledger: Ledger,
+    runs: int,
+    received: Decimal | None,
+    rate: Decimal | None,
+    quarantined: Decimal | None,
+) -> tuple[int, Rows]:
+    """How many earlier runs there are, and for each figure: now, their average, the difference."""
+    figures = [
+        ("received", ledger.received, received),
+        ("quarantined", ledger.quarantined, quarantined),
+        ("pass %", pass_rate(ledger), rate),
+    ]
+    return runs, [
+        (name, today, before, None if today is None or before is None else today - before)
+        for name, today, before in figures
+    ]
+
+
+def _change_table(runs: int, change: Rows) -> str:
     if not runs:
         return "No earlier run to compare with."
-    now = pass_rate(ledger.clean + ledger.superseded, ledger.received)
-    rows = [
-        (name, today, before, None if today is None or before is None else today - before)
-        for name, today, before in (
-            ("received", ledger.received, received),
-            ("quarantined", ledger.quarantined, quarantined),
-            ("pass %", now, rate),
-        )
-    ]
     headers = ["", "this run", f"average of the last {runs}", "change"]
-    return tabulate(rows, headers, "psql", floatfmt=("", "g", ".2f", "+.2f"))
+    return tabulate(change, headers, "psql", floatfmt=("", "g", ".2f", "+.2f"))

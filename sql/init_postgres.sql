@@ -113,6 +113,7 @@ CREATE TABLE IF NOT EXISTS batch_reports (
     pass_rate numeric(5, 2), -- %, of what was received; NULL if nothing was
     missing_sources text[] NOT NULL,
     reasons jsonb NOT NULL, -- {vendor: {reason: rows}}
+    change jsonb NOT NULL, -- {runs: how many earlier ones, up to 7; figure: change to their average}
     report text NOT NULL -- as printed
 );
 

@@ -1,9 +1,11 @@
--- Averages of the seven reports before this batch's own.
+-- Averages of the seven reports before this batch's own; if it has none yet, of the last seven.
 SELECT count(*), avg(received), avg(pass_rate), avg(quarantined)
 FROM (
     SELECT received, pass_rate, quarantined
     FROM batch_reports
-    WHERE reported_at < (SELECT reported_at FROM batch_reports WHERE batch_id = %(batch_id)s)
+    WHERE reported_at < coalesce(
+        (SELECT reported_at FROM batch_reports WHERE batch_id = %(batch_id)s), 'infinity'
+    )
     ORDER BY reported_at DESC
     LIMIT 7
 ) AS earlier;

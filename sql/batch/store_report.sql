@@ -1,9 +1,10 @@
+-- The time of the first report stays: a batch that is judged again keeps its place among the runs.
 INSERT INTO batch_reports
     (batch_id, rule_version, received, clean, superseded, quarantined, pass_rate, missing_sources,
-     reasons, report)
+     reasons, change, report)
 VALUES
     (%(batch_id)s, %(rule_version)s, %(received)s, %(clean)s, %(superseded)s, %(quarantined)s,
-     %(pass_rate)s, %(missing_sources)s, %(reasons)s, '')
+     %(pass_rate)s, %(missing_sources)s, %(reasons)s, %(change)s, %(report)s)
 ON CONFLICT (batch_id) DO UPDATE SET
     rule_version = excluded.rule_version,
     received = excluded.received,
@@ -12,4 +13,6 @@ ON CONFLICT (batch_id) DO UPDATE SET
     quarantined = excluded.quarantined,
     pass_rate = excluded.pass_rate,
     missing_sources = excluded.missing_sources,
-    reasons = excluded.reasons;
+    reasons = excluded.reasons,
+    change = excluded.change,
+    report = excluded.report;

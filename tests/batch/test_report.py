@@ -5,6 +5,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 
 from batch_pipeline import report
+from batch_pipeline.steps import Ledger
 from tests.batch.conftest import rows, run_batch
 from tests.batch.test_steps import product
 
@@ -41,6 +42,9 @@ def test_the_change_is_against_the_average_of_the_last_seven_runs(connection: Co
     (line,) = [line for line in printed.splitlines() if "pass %" in line and "vendor" not in line]
     assert line.split("|")[2:5] == [cell for cell in line.split("|")[2:5] if cell.strip()]
     assert [float(cell) for cell in line.split("|")[2:5]] == [90, 80, 10]
+    stored = "SELECT change FROM batch_reports WHERE batch_id = 'today'"
+    expected = {"runs": 7, "received": 0.0, "quarantined": -1.0, "pass %": 10.0}
+    assert rows(connection, stored) == [(expected,)]
 
 
 def test_a_report_made_again_is_the_same_and_stored_once(connection: Connection) -> None:
@@ -52,4 +56,4 @@ def test_a_report_made_again_is_the_same_and_stored_once(connection: Connection)
 
 
 def test_a_report_of_nothing_has_no_pass_rate() -> None:
-    assert report.pass_rate(0, 0) is None
+    assert report.pass_rate(Ledger(0, 0, 0, 0)) is None

@@ -71,7 +71,20 @@ def test_reprocess_judges_one_batch_and_all_of_them(
     done = script("reprocess", "--all", **login)
     assert done.returncode == 0
     assert places(connection, "run") == {"vendor/1": "clean"}
-    assert sorted(places(connection, "sample").values())[:2] == ["clean", "clean"]
+    assert "Quality report of batch sample" in done.stdout
+
+
+def test_the_four_sample_rows_are_judged_when_one_asks_for_it(
+    connection: Connection, login: dict[str, str]
+) -> None:
+    done = script("reprocess", "sample", **login)
+    assert "4 received = 2 clean + 0 superseded by newer + 2 quarantined" in done.stdout
+    assert places(connection, "sample") == {
+        "sample_vendor/1": "clean",
+        "sample_vendor/2": "clean",
+        "sample_vendor/3": "name_missing, price_not_a_number, stock_negative",
+        "sample_vendor/4": "duplicate_in_batch",
+    }
 
 
 def test_reprocess_says_in_one_sentence_what_is_wrong(login: dict[str, str]) -> None:

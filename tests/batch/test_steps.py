@@ -1,6 +1,7 @@
 """All steps of the batch pipeline on a real database; asserted on what ended up there."""
 
 import json
+import random
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,6 +14,8 @@ from batch_pipeline.scraper import VENDORS, scrape
 from batch_pipeline.validator import Verdict, judge
 from tests.batch.conftest import judge_and_load, ledger, places, rows, run_batch
 
+NEWEST_VALID = """
+    SELECT max(raw_id) FROM product_verdicts WHERE issues IS NULL GROUP BY product_id ORDER BY 1"""
 CLEAN = "SELECT product_id, price, batch_id FROM clean_products WHERE raw_id IS NOT NULL ORDER BY 1"
 
 
@@ -94,6 +97,16 @@ def test_a_duplicate_inside_a_batch_is_quarantined_and_the_first_valid_row_stand
 def test_a_batch_without_rows_is_an_error_that_says_what_to_do(connection: Connection) -> None:
     with pytest.raises(steps.BatchError, match="extract_products"):
         steps.load_to_raw_zone(connection, "nonsense")
+
+
+def test_the_raw_zone_has_the_order_of_the_lists_whichever_vendor_landed_first(
+    connection: Connection,
+) -> None:
+    for vendor in ("zoo", "art"):
+        steps.land(connection, "run", vendor, [product("A"), product("B")])
+    steps.load_to_raw_zone(connection, "run")
+    in_order = "SELECT source, line_number FROM raw_products WHERE batch_id = 'run' ORDER BY id"
+    assert rows(connection, in_order) == [("art", 1), ("art", 2), ("zoo", 1), ("zoo", 2)]
 
 
 # --- Again ----------------------------------------------------------------------------------------
@@ -217,6 +230,67 @@ def test_a_row_that_is_withdrawn_brings_back_the_one_it_had_superseded(
     assert [batch for _, _, batch in rows(connection, CLEAN)] == ["second"]
     found = [places(connection, batch)["vendor/1"] for batch in ("first", "second", "third")]
     assert found == ["superseded", "clean", "no_mice"]
+
+
+def test_rules_that_are_taken_back_give_the_old_outcome(connection: Connection) -> None:
+    lines = [product("A", price="CALL"), product("B", name="Mouse"), product("C", name="Cable")]
+    run_batch(connection, "run", {"vendor": lines})
+    before = places(connection, "run"), rows(connection, CLEAN)
+    with pytest.MonkeyPatch.context() as rules:
+        change_rules(rules)
+        judge_and_load(connection, "run")
+        assert places(connection, "run") != before[0]
+    judge_and_load(connection, "run")
+    assert (places(connection, "run"), rows(connection, CLEAN)) == before
+
+
+def test_a_row_that_is_released_does_not_push_a_newer_one_aside(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_batch(connection, "older", {"vendor": [product("A", price="CALL")]})
+    run_batch(connection, "newer", {"vendor": [product("A", name="Cable")]})
+    change_rules(monkeypatch)
+    judge_and_load(connection, "older")
+    assert places(connection, "older") == {"vendor/1": "superseded"}
+    assert places(connection, "newer") == {"vendor/1": "clean"}
+
+
+def test_a_superseded_row_that_is_not_valid_any_more_goes_to_quarantine(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_batch(connection, "older", {"vendor": [product("A", name="Mouse")]})
+    run_batch(connection, "newer", {"vendor": [product("A", name="Cable")]})
+    change_rules(monkeypatch)
+    judge_and_load(connection, "older")
+    assert places(connection, "older") == {"vendor/1": "no_mice"}
+    assert places(connection, "newer") == {"vendor/1": "clean"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_is_judged_again_in_whatever_order_the_newest_valid_row_stands(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    chance = random.Random(seed)
+    batches = [f"batch-{number}" for number in range(5)]
+    for batch_id in batches:
+        ids = chance.choices("ABCDEF", k=5)
+        lines = [product(one, name=chance.choice(["Mouse", "Cable"])) for one in ids]
+        steps.land(connection, batch_id, "vendor", lines)
+        steps.load_to_raw_zone(connection, batch_id)
+    for _ in range(20):
+        with monkeypatch.context() as rules:
+            if chance.random() < 0.5:
+                change_rules(rules)
+            judge_and_load(connection, chance.choice(batches))
+        newest = rows(connection, NEWEST_VALID)
+        assert (
+            rows(connection, "SELECT raw_id FROM clean_products WHERE raw_id > 0 ORDER BY 1")
+            == newest
+        )
+        valid = "SELECT raw_id FROM product_verdicts WHERE issues IS NULL"
+        kept = "SELECT raw_id FROM superseded_products UNION ALL SELECT raw_id FROM clean_products"
+        both = f"SELECT raw_id FROM ({kept}) AS kept WHERE raw_id > 0 ORDER BY 1"
+        assert rows(connection, both) == rows(connection, f"{valid} ORDER BY 1")
 
 
 def change_rules(monkeypatch: pytest.MonkeyPatch) -> None:
