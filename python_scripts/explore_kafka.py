@@ -47,9 +47,11 @@ def _produce(topic: str, address: str) -> Result:
                 value = f"message {number} of {key}"
                 sent = producer.send(topic, key=key.encode(), value=value.encode()).get(timeout=30)
                 positive_hash = murmur2(key.encode()) & 0x7FFFFFFF
-                rows.append((key, value, positive_hash, sent.partition, sent.offset))
-    title = f"Produced: partition = hash of the key modulo {KEY_PARTITIONS}, so a key stays in one"
-    return Result("produced", title, ["key", "value", "hash", "partition", "offset"], rows)
+                expected = positive_hash % KEY_PARTITIONS
+                rows.append((key, positive_hash, expected, sent.partition, sent.offset, value))
+    title = "Produced: the hash of a key decides its partition, so all messages of a key are in one"
+    headers = ["key", "hash", f"hash % {KEY_PARTITIONS}", "partition", "offset", "value"]
+    return Result("produced", title, headers, rows)
 
 
 def _consume(topic: str, address: str) -> Result:

@@ -37,10 +37,10 @@ HELP = r"""\dt      tables          \d TABLE  columns and indexes of a table
 A statement ends with ; and may go over several lines. Tab completes tables and columns."""
 
 TABLES = """
-SELECT schemaname AS schema, tablename AS "table", pg_size_pretty(pg_total_relation_size(
-    (quote_ident(schemaname) || '.' || quote_ident(tablename))::regclass)) AS size
-FROM pg_tables
-WHERE schemaname !~ '^(pg_|_timescaledb|timescaledb|information_schema)'
+SELECT table_schema AS schema, table_name AS "table",
+       replace(lower(table_type), 'base ', '') AS type
+FROM information_schema.tables
+WHERE table_schema !~ '^(pg_|_timescaledb|timescaledb|information_schema)'
 ORDER BY 1, 2"""
 
 DATABASES = """
@@ -51,7 +51,7 @@ FROM pg_database WHERE datallowconn ORDER BY 1"""
 COLUMNS = """
 SELECT column_name AS column, data_type AS type, is_nullable AS nullable, column_default AS default
 FROM information_schema.columns
-WHERE table_name = %(name)s AND table_schema !~ '^(pg_|_timescaledb)'
+WHERE table_name = %(name)s AND table_schema !~ '^_timescaledb'
 ORDER BY ordinal_position"""
 
 INDEXES = "SELECT indexdef AS index FROM pg_indexes WHERE tablename = %(name)s ORDER BY 1"
@@ -97,9 +97,20 @@ def console(connection: "Connection", *, write: bool, limit: int, as_json: bool)
                 raise
             connection.rollback()
             failed += 1
-            stderr.print(str(error).strip(), style="red", markup=False, soft_wrap=True)
+            stderr.print(_in_words(error), style="red", markup=False, soft_wrap=True)
     if failed and not interactive:
         raise StackError(f"{failed} of the statements failed; each error is shown above.")
+
+
+def _in_words(error: psycopg2.Error) -> str:
+    """What is wrong, where in the statement, and what the server advises."""
+    said = error.diag
+    words = [said.message_primary or str(error).strip(), said.message_detail, said.message_hint]
+    if said.statement_position and error.cursor:
+        # Not the server's own excerpt: that shows the cursor which the statement was wrapped in.
+        rest = error.cursor.query.decode()[int(said.statement_position) - 1 :]
+        words.insert(1, f"  here: {rest.splitlines()[0]}")
+    return "\n".join(word for word in words if word)
 
 
 def read_entries(lines: Iterable[str]) -> Iterator[str]:
@@ -141,9 +152,8 @@ def typed_entries(connection: "Connection", write: bool) -> Iterator[str]:
         complete_while_typing=False,
         multiline=Condition(lambda: not _finished(session.default_buffer.text)),
     )
-    stderr.print(
-        f"{'Statements may write.' if write else 'Read-only; --write allows more.'} \\? helps"
-    )
+    rights = "Statements may change data" if write else "Read-only; --write allows more"
+    stderr.print(f"{rights}. A statement may take {STATEMENT_TIMEOUT_SECONDS} s. \\? helps, \\q ends.")
     while True:
         try:
             yield from read_entries([session.prompt()])
@@ -169,8 +179,9 @@ def answer(connection: "Connection", entry: str, limit: int) -> list[Result]:
     if command == "\\d" and not argument:
         command = "\\dt"
     if command in LOOK_UPS:
-        name = {"name": argument.strip()}
-        return [_execute(connection, text, limit, name) for text in LOOK_UPS[command]]
+        name = {"name": argument.strip().split(".")[-1]}
+        found = [_execute(connection, text, limit, name) for text in LOOK_UPS[command]]
+        return found if found[0].rows else [Result("none", f"There is no {argument}", [], [])]
     if command.startswith("\\"):
         return [Result("help", HELP, [], [])]
     return [_execute(connection, entry, limit)]
