@@ -4,7 +4,8 @@ SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS timescaledb;
 
 -- Valid readings. One sensor has one reading at one time: the unique key is what finds duplicates.
--- topic, partition and offset say where in Kafka a row came from; the sample rows have none.
+-- topic, partition and offset say where in Kafka a row came from; the sample rows have none. A topic
+-- that was deleted and made anew has the same name and the same offsets, but another topic_id.
 CREATE TABLE IF NOT EXISTS sensor_readings (
     time timestamptz NOT NULL,
     sensor_id text COLLATE "C" NOT NULL,
@@ -14,6 +15,7 @@ CREATE TABLE IF NOT EXISTS sensor_readings (
     location text,
     extra jsonb,                           -- fields of the record that no rule knows
     topic text,
+    topic_id uuid,
     partition integer,
     "offset" bigint,
     UNIQUE (sensor_id, time)
@@ -23,6 +25,10 @@ SELECT create_hypertable(
 ) \g /dev/null
 -- "The newest readings" and "the last hour" of all sensors; the unique key serves one sensor.
 CREATE INDEX IF NOT EXISTS sensor_readings_time_idx ON sensor_readings (time DESC);
+-- For a replay, which asks for offsets. They rise as the table grows, so it is enough to note which
+-- blocks hold which offsets: a few kB, where a B-tree would have an entry for every row.
+CREATE INDEX IF NOT EXISTS sensor_readings_offset_idx ON sensor_readings
+    USING brin ("offset" int8_minmax_multi_ops) WITH (autosummarize = on);
 
 -- Quarantine. `time` is the record's Kafka timestamp, for what has no usable time of its own.
 -- `raw` holds the bytes exactly as sent (NULL: a tombstone); `issues` holds reason codes, parted by
@@ -34,17 +40,27 @@ CREATE TABLE IF NOT EXISTS sensor_readings_invalid (
     raw bytea,
     key bytea,
     topic text NOT NULL,
+    topic_id uuid,
     partition integer NOT NULL,
     "offset" bigint NOT NULL,
     rule_version integer NOT NULL,
-    quarantined_at timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (topic, partition, "offset", time)
+    UNIQUE (topic_id, partition, "offset", time)
 );
 SELECT create_hypertable(
     'sensor_readings_invalid', 'time',
     chunk_time_interval => INTERVAL '1 day', if_not_exists => true
 ) \g /dev/null
 CREATE INDEX IF NOT EXISTS sensor_readings_invalid_time_idx ON sensor_readings_invalid (time DESC);
+
+-- Records that say what a stored reading says already. With this every record of Kafka is found by its
+-- offset in exactly one of three tables.
+CREATE TABLE IF NOT EXISTS stream_duplicates (
+    topic text NOT NULL,
+    topic_id uuid NOT NULL,
+    partition integer NOT NULL,
+    "offset" bigint NOT NULL,
+    PRIMARY KEY (topic_id, partition, "offset")
+);
 
 -- How far each partition has been read: changed in the transaction that writes the rows, so that
 -- both are there or neither. records = valid rows + invalid rows + duplicates, always.

@@ -1,26 +1,41 @@
-"""What simulator and validator both need of Kafka: the topic, made if it is missing."""
+"""What simulator, validator and replay need of Kafka: the topic, and how it is read."""
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from kafka import KafkaAdminClient
 from kafka.errors import TopicAlreadyExistsError
 
 from pipeline_settings import SENSOR_TOPIC_PARTITIONS
 
+BATCH_RECORDS = 10_000
+#: For every consumer: we say ourselves from where to read, and a batch fits into memory.
+READING = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "earliest",  # the default, "latest", skips what was sent before
+    "max_poll_records": BATCH_RECORDS,
+    "fetch_max_bytes": 8 * 1024 * 1024,
+    "metrics_enabled": False,
+    "reconnect_backoff_max_ms": 2000,
+}
 
-def ensure_topic(bootstrap: str, topic: str) -> str:
-    """Make the topic if it is missing; return Kafka's id of it, new for each topic made.
 
-    Raises KafkaError if no broker answers.
-    """
+class Topic(NamedTuple):
+    """A topic; its id is Kafka's own: one that was deleted and made anew has another."""
+
+    name: str
+    id: str
+
+
+def ensure_topic(bootstrap: str, name: str) -> Topic:
+    """Make the topic if it is missing; raises KafkaError if no broker answers."""
     admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=5000)
     try:
-        if topic not in admin.list_topics():
+        if name not in admin.list_topics():
             partitions = {"num_partitions": SENSOR_TOPIC_PARTITIONS}
             with suppress(TopicAlreadyExistsError):  # the other script was quicker
-                admin.create_topics({topic: partitions}, wait_for_metadata=True)
-        described: dict[str, Any] = admin.describe_topics([topic])[0]
-        return str(described["topic_id"])
+                admin.create_topics({name: partitions}, wait_for_metadata=True)
+        described: dict[str, Any] = admin.describe_topics([name])[0]
+        return Topic(name, str(described["topic_id"]))
     finally:
         admin.close()

@@ -52,6 +52,9 @@ class Reading(msgspec.Struct):
     extra: str | None = None  # JSON object of the fields that no rule knows
 
 
+FIELDS = frozenset(Reading.__struct_fields__) - {"extra"}
+
+
 class Rejection(NamedTuple):
     """An invalid record: its sensor, where one could be read, and why."""
 
@@ -63,8 +66,9 @@ class RecordError(ValueError):
     """The bytes are no record at all; the message is the reason code."""
 
 
-# Six fields, three of them strings: 18 quotes. One more means a repeated or an unknown key, which
-# msgspec would not tell us about; a backslash means a character that must be looked at.
+# Six fields that must be there, three of them strings: at least 18 quotes. More mean a repeated or
+# an unknown key, which msgspec would not tell us about (where `location` is null, 18 are two more);
+# a backslash means a character that must be looked at.
 PLAIN_QUOTES = 18
 DECODER = msgspec.json.Decoder(Reading)
 
@@ -74,11 +78,12 @@ def judge(value: bytes | None, key: bytes | None, kafka_ms: int) -> Reading | Re
     if value is not None and value.count(b'"') == PLAIN_QUOTES and b"\\" not in value:
         try:
             reading = DECODER.decode(value)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return classify(value, key, kafka_ms)
         age_ms = kafka_ms - reading.timestamp.timestamp() * 1000
-        known = key is None or key == reading.sensor_id.encode()
-        if -EARLY_MS <= age_ms <= LATE_MS and known and EARLY_MS <= kafka_ms < YEAR_2200_MS:
+        in_time = -EARLY_MS <= age_ms <= LATE_MS and EARLY_MS <= kafka_ms < YEAR_2200_MS
+        agrees = key is None or key == reading.sensor_id.encode()
+        if in_time and agrees and reading.location is not None:
             return reading
     return classify(value, key, kafka_ms)
 
@@ -219,7 +224,7 @@ def number_of(record: dict[str, Any], field: str, issues: list[str]) -> float:
 
 def extra_of(record: dict[str, Any], issues: list[str]) -> str | None:
     """The unknown fields as JSON for a jsonb column, or None if there are none."""
-    fields = {k: v for k, v in record.items() if k not in Reading.__struct_fields__[:6]}
+    fields = {k: v for k, v in record.items() if k not in FIELDS}
     if not fields:
         return None
     try:

@@ -4,16 +4,13 @@ import logging
 import signal
 from collections.abc import Callable
 from threading import Event
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psycopg2
 from kafka.errors import KafkaError
-from psycopg2.extensions import connection as Connection
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
 from tenacity.nap import sleep_using_event
 from tenacity.stop import stop_when_event_set
-
-from streaming_pipeline.store import connect
 
 log = logging.getLogger("stream")
 Result = TypeVar("Result")
@@ -61,32 +58,3 @@ def until_it_works(what: str, action: Callable[[], Result], stopping: Event) -> 
     if said:
         log.warning("%s answers again", what)
     return result
-
-
-class Database:
-    """A connection that is made anew when it is lost; for one thread at a time."""
-
-    def __init__(self, login: dict[str, Any], stopping: Event) -> None:
-        self.login = login
-        self.stopping = stopping
-        self.connection: Connection | None = None
-
-    def do(self, action: Callable[[Connection], Result]) -> Result:
-        """The result of `action`, which must be one transaction: it is repeated if it fails."""
-        what = f"TimescaleDB at {self.login['host']}:{self.login['port']}"
-        return until_it_works(what, lambda: self._attempt(action), self.stopping)
-
-    def _attempt(self, action: Callable[[Connection], Result]) -> Result:
-        if self.connection is None:
-            self.connection = connect(self.login)
-        try:
-            return action(self.connection)
-        except AWAY:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """End the connection, if there is one."""
-        if self.connection is not None:
-            self.connection.close()
-            self.connection = None
