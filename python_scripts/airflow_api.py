@@ -15,13 +15,22 @@ ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 
 def sign_in(settings: Settings) -> httpx.Client:
     """A client that is logged in; raises StackError when Airflow refuses or does not answer."""
-    client = httpx.Client(base_url=settings.airflow_url, timeout=30)
-    login = {"username": settings.airflow_user, "password": settings.airflow_password}
+    url, user = settings.airflow_url, settings.airflow_user
+    client = httpx.Client(base_url=url, timeout=30)
+    login = {"username": user, "password": settings.airflow_password}
     try:
         answer = client.post("/auth/token", json=login)
         answer.raise_for_status()
+    except httpx.HTTPStatusError as error:
+        code = error.response.status_code
+        raise StackError(
+            f"Airflow at {url} refuses the login {user} (HTTP {code}). "
+            "AIRFLOW_USER and AIRFLOW_PASSWORD in .env have to be those that it was started with."
+        ) from error
     except httpx.HTTPError as error:
-        raise StackError(f"Airflow at {settings.airflow_url} lets nobody in: {error}") from error
+        raise StackError(
+            f"Airflow does not answer at {url}: {error}. Is the stack up? make status"
+        ) from error
     client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
     return client
 
@@ -49,24 +58,31 @@ def trigger(airflow: httpx.Client, dag_id: str, conf: dict[str, Any] | None = No
 def follow(
     airflow: httpx.Client, dag_id: str, run_id: str, seconds: float = 300
 ) -> Iterator[tuple[str, str]]:
-    """Yield (task, state) each time a task instance ends, until the run has ended.
+    """Yield (task, state) each time a task ends, until the run has ended.
 
-    A mapped task comes once for each of its instances. Raises StackError if the run fails or takes
-    longer than `seconds`.
+    A mapped task has ended when each of its instances has; its state is the first that is not
+    "success". Raises StackError if the run fails or takes longer than `seconds`.
     """
     run = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"
-    told: set[tuple[str, int]] = set()
+    told: set[str] = set()
     deadline = time.monotonic() + seconds
     while True:
         state = airflow.get(run).raise_for_status().json()["state"]
-        tasks = airflow.get(f"{run}/taskInstances").raise_for_status().json()["task_instances"]
-        for task in sorted(tasks, key=lambda t: t["end_date"] or ""):
-            key = (task["task_id"], task["map_index"])
-            if task["state"] in ENDED and key not in told:
-                told.add(key)
-                yield task["task_id"], task["state"]
+        for task, states in _states_by_task(airflow, run).items():
+            if task not in told and ENDED.issuperset(states):
+                told.add(task)
+                yield task, next((s for s in states if s != "success"), "success")
         if state == "success":
             return
         if state == "failed" or time.monotonic() > deadline:
-            raise StackError(f"The run {run_id} of {dag_id} is {state}; its logs are in the UI.")
+            page = f"{airflow.base_url}dags/{dag_id}/runs/{run_id}"
+            raise StackError(f"The run of {dag_id} is {state}. Its tasks' logs are at {page}")
         time.sleep(0.5)
+
+
+def _states_by_task(airflow: httpx.Client, run: str) -> dict[str, list[str]]:
+    instances = airflow.get(f"{run}/taskInstances").raise_for_status().json()["task_instances"]
+    states: dict[str, list[str]] = {}
+    for instance in sorted(instances, key=lambda i: i["end_date"] or ""):
+        states.setdefault(instance["task_id"], []).append(instance["state"])
+    return states

@@ -6,6 +6,7 @@
 import subprocess
 import sys
 import time
+from contextlib import closing
 from typing import Annotated
 
 import psycopg2
@@ -17,15 +18,16 @@ from python_scripts import airflow_api
 from python_scripts.queries import print_results, run_query
 
 DAG_ID = "product_batch_pipeline"
+TASKS = 7
 BATCH_RESULTS = ["batch_ledger", "top_rejection_reasons"]
 STREAM_RESULTS = ["stream_ledger", "invalid_reasons", "five_minute_averages"]
 
-app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@app.command()
+@app.command(help=__doc__)
 def demo(
-    seconds: Annotated[int, typer.Option(min=1, help="how long the sensors send")] = 20,
+    seconds: Annotated[int, typer.Option(min=1, help="How long the sensors send.")] = 20,
 ) -> None:
     """Run both pipelines and show what came of every record; 1 if the ledger does not balance."""
     log_to_stderr()
@@ -41,24 +43,36 @@ def demo(
 def run_batch(settings: Settings) -> None:
     """Trigger the DAG as the web page does and follow its tasks; raises StackError if one fails."""
     stderr.print(f"\nBatch: triggering {DAG_ID} in Airflow")
-    airflow = airflow_api.sign_in(settings)
-    airflow_api.wait_for_dag(airflow, DAG_ID)
-    begin = time.monotonic()
-    run_id = airflow_api.trigger(airflow, DAG_ID)
-    with stderr.status("waiting for the first task ..."):
-        for task, state in airflow_api.follow(airflow, DAG_ID, run_id):
-            stderr.print(f"  {task:20} {state} after {time.monotonic() - begin:5.1f} s")
+    with closing(airflow_api.sign_in(settings)) as airflow:
+        airflow_api.wait_for_dag(airflow, DAG_ID)
+        begin = time.monotonic()
+        run_id = airflow_api.trigger(airflow, DAG_ID)
+        with stderr.status("waiting for the next task to end"):
+            tasks = airflow_api.follow(airflow, DAG_ID, run_id)
+            for number, (task, state) in enumerate(tasks, start=1):
+                seconds = time.monotonic() - begin
+                stderr.print(f"  {number} of {TASKS}  {task:20} {state} after {seconds:5.1f} s")
 
 
 def run_stream(seconds: int) -> None:
     """Run simulator and validator side by side, as one would in two terminals."""
     stderr.print(f"\nStream: sensors send for {seconds} s, the validator stores what they send")
-    scripts = PROJECT_FOLDER / "streaming_pipeline"
-    validator = [sys.executable, str(scripts / "stream_validator.py"), "--exit-when-idle", "5"]
-    simulator = [sys.executable, str(scripts / "sensor_simulator.py"), "--duration", str(seconds)]
-    with subprocess.Popen(validator) as consumer, subprocess.Popen(simulator) as producer:
-        failed = producer.wait() or consumer.wait()
-    if failed:
+    commands = {
+        "What the simulator sent": ["sensor_simulator.py", "--duration", str(seconds)],
+        "What the validator made of it": ["stream_validator.py", "--exit-when-idle", "5"],
+    }
+    running = {
+        title: subprocess.Popen(
+            [sys.executable, str(PROJECT_FOLDER / "streaming_pipeline" / script), *options],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for title, (script, *options) in commands.items()
+    }
+    tables = {title: process.communicate()[0] for title, process in running.items()}
+    for title, table in tables.items():
+        print(f"\n{title}\n{table}", end="", flush=True)
+    if any(process.returncode for process in running.values()):
         raise StackError("The stream did not end well; its last lines above say why.")
 
 
@@ -85,13 +99,17 @@ def say_where_to_look(settings: Settings) -> None:
         "/{timescale_database}"
     )
     values = settings.model_dump()
+    login = f"{settings.airflow_user} / {settings.airflow_password}"
     print(f"""
 Where to look next
-  Airflow       {settings.airflow_url}  ({settings.airflow_user} / {settings.airflow_password})
-  pipeline_db   psql {postgres.format(**values)}
-  timeseries_db psql {timescale.format(**values)}
-  a live page   .venv/bin/python python_scripts/dashboard.py
-  the course    README.md
+  Airflow        {settings.airflow_url}  (login {login})
+  pipeline_db    psql {postgres.format(**values)}
+                 .venv/bin/python python_scripts/explore_postgres.py
+  timeseries_db  psql {timescale.format(**values)}
+                 .venv/bin/python python_scripts/explore_timescale.py
+  Kafka          .venv/bin/python python_scripts/explore_kafka.py
+  a live page    .venv/bin/python python_scripts/dashboard.py
+  the course     README.md
 The stack stays up; `make down` ends it.""")
 
 

@@ -106,7 +106,7 @@ def _in_words(error: psycopg2.Error) -> str:
     """What is wrong, where in the statement, and what the server advises."""
     said = error.diag
     words = [said.message_primary or str(error).strip(), said.message_detail, said.message_hint]
-    if said.statement_position and error.cursor:
+    if said.statement_position and error.cursor and error.cursor.query:
         # Not the server's own excerpt: that shows the cursor which the statement was wrapped in.
         rest = error.cursor.query.decode()[int(said.statement_position) - 1 :]
         words.insert(1, f"  here: {rest.splitlines()[0]}")
@@ -153,7 +153,9 @@ def typed_entries(connection: "Connection", write: bool) -> Iterator[str]:
         multiline=Condition(lambda: not _finished(session.default_buffer.text)),
     )
     rights = "Statements may change data" if write else "Read-only; --write allows more"
-    stderr.print(f"{rights}. A statement may take {STATEMENT_TIMEOUT_SECONDS} s. \\? helps, \\q ends.")
+    stderr.print(
+        f"{rights}. A statement may take {STATEMENT_TIMEOUT_SECONDS} s. \\? helps, \\q ends."
+    )
     while True:
         try:
             yield from read_entries([session.prompt()])

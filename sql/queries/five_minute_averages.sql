@@ -1,4 +1,4 @@
--- Averages of each sensor in buckets of 5 minutes, the last 20 minutes
+-- Averages of each sensor in buckets of 5 minutes, the last quarter of an hour
 SELECT time_bucket('5 minutes', time) AS bucket,
        sensor_id,
        count(*) AS readings,
@@ -6,6 +6,6 @@ SELECT time_bucket('5 minutes', time) AS bucket,
        round(avg(humidity)::numeric, 2) AS humidity,
        round(avg(pressure)::numeric, 2) AS pressure
 FROM sensor_readings
-WHERE time > now() - INTERVAL '20 minutes'
+WHERE time > now() - INTERVAL '15 minutes'
 GROUP BY bucket, sensor_id
 ORDER BY sensor_id, bucket;
