@@ -8,10 +8,12 @@ Ctrl-C finishes the batch in hand and ends.
 import logging
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 from threading import Event
 from typing import Annotated
 
+import msgspec
 import psycopg2
 import typer
 
@@ -22,12 +24,22 @@ from streaming_pipeline.batch import Batch
 from streaming_pipeline.database import Database
 from streaming_pipeline.offsets import Fenced
 from streaming_pipeline.reader import Reader
+from streaming_pipeline.replay import Replay
 from streaming_pipeline.waiting import AWAY, stop_on_signals
 
 TOTALS_SECONDS = 5.0
+AWARE_TIME: type[datetime] = Annotated[datetime, msgspec.Meta(tz=True)]  # type: ignore[assignment]
 
 log = logging.getLogger("stream")
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
+
+
+def utc_time(text: str) -> datetime:
+    """A time with its zone, as 2026-11-24T08:00:00Z."""
+    try:
+        return msgspec.convert(text, AWARE_TIME)
+    except msgspec.ValidationError:
+        raise typer.BadParameter(f"{text!r} is no time with a zone: 2026-11-24T08:00:00Z") from None
 
 
 class Validator:
@@ -114,25 +126,31 @@ class Validator:
 
 @app.command()
 def main(
+    *,
     exit_when_idle: Annotated[
         float | None, typer.Option(min=0.1, help="end when no record came for so many seconds")
     ] = None,
     topic: Annotated[str, typer.Option(help="Kafka topic to read")] = SENSOR_TOPIC,
     group: Annotated[str, typer.Option(help="consumer group to join")] = VALIDATOR_GROUP,
     accept_loss: Annotated[
-        bool, typer.Option(help="go on though Kafka deleted records that were not read")
+        bool, typer.Option("--accept-loss", help="go on though Kafka deleted unread records")
     ] = False,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="judge anew what has been read, then end")
+    ] = False,
+    replay_from: Annotated[
+        datetime | None,
+        typer.Option(parser=utc_time, metavar="TIME", help="judge anew what Kafka got since then"),
+    ] = None,
 ) -> None:
     """Run the stream validator until it is stopped or, with --exit-when-idle, done."""
     log_to_stderr()
     stopping = stop_on_signals()
     try:
-        validator = Validator(Settings(), topic, group, stopping, accept_loss)
-        try:
-            validator.run(exit_when_idle)
-        finally:
-            validator.close()
-            print_totals(validator)
+        if replay or replay_from:
+            judge_anew(topic, replay_from, stopping)
+        else:
+            validate(Validator(Settings(), topic, group, stopping, accept_loss), exit_when_idle)
     except AWAY as error:
         if not stopping.is_set():
             raise
@@ -144,11 +162,30 @@ def main(
         ) from error
 
 
-def print_totals(validator: Validator) -> None:
+def validate(validator: Validator, idle_seconds: float | None) -> None:
+    """Read on, then print what has become of the records."""
+    try:
+        validator.run(idle_seconds)
+    finally:
+        validator.close()
+        print_totals(validator.totals, "records of this run")
+
+
+def judge_anew(topic: str, since: datetime | None, stopping: Event) -> None:
+    """Replay the topic, then print where its records are now and which have moved."""
+    replay = Replay(Settings(), topic, since, stopping)
+    try:
+        replay.run()
+    finally:
+        print_totals(replay.totals, "records judged anew")
+        print(table(replay.moved.items(), ["records that have moved", "count"]))
+    if stopping.is_set():
+        log.warning("stopped before the end: run the replay again, it may be repeated")
+
+
+def print_totals(totals: dict[str, int], title: str) -> None:
     """The closing table: in = valid + invalid + duplicate."""
-    totals = validator.totals
-    rows = [*totals.items(), ("in", sum(totals.values()))]
-    print(table(rows, ["records of this run", "count"]))
+    print(table([*totals.items(), ("in", sum(totals.values()))], [title, "count"]))
 
 
 if __name__ == "__main__":
