@@ -59,6 +59,7 @@ CREATE TABLE IF NOT EXISTS stream_duplicates (
     topic_id uuid NOT NULL,
     partition integer NOT NULL,
     "offset" bigint NOT NULL,
+    found_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (topic_id, partition, "offset")
 );
 
