@@ -77,9 +77,12 @@ def blocks_of(page: Path) -> list[Block]:
         elif token.type == "fence":
             language, line = token.info.strip(), (token.map or [0])[0] + 1
             if language == "text" and output_may_follow:
-                shown = {"output": token.content, "output_line": line + 1}
-                both = blocks[-1].comments | comments
-                blocks[-1] = replace(blocks[-1], comments=both, **shown)
+                blocks[-1] = replace(
+                    blocks[-1],
+                    comments=blocks[-1].comments | comments,
+                    output=token.content,
+                    output_line=line + 1,
+                )
             elif language != "text":
                 name = str(page.relative_to(PROJECT_FOLDER))
                 blocks.append(Block(name, line, language, token.content, comments))
