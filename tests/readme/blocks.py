@@ -19,6 +19,7 @@ and a line of `…` alone for any lines. Times and ids may always differ.
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from markdown_it import MarkdownIt
 
@@ -93,15 +94,24 @@ def blocks_of(page: Path) -> list[Block]:
     return blocks
 
 
-def write_outputs(printed: list[tuple[Block, str]]) -> None:
-    """Put what blocks have printed into their pages, in the place of what these show."""
-    for block, text in sorted(printed, key=lambda pair: -pair[0].output_line):
-        page = PROJECT_FOLDER / block.page
-        lines = page.read_text().splitlines()
-        first = block.output_line - 1
-        last = first + len((block.output or "").splitlines())
-        lines[first:last] = [line.rstrip() for line in text.strip("\n").splitlines()]
-        page.write_text("\n".join(lines) + "\n")
+class Edit(NamedTuple):
+    """Text of a page, from a line on (counted from 1), and what it should be."""
+
+    page: str
+    line: int
+    old: str
+    new: str
+
+
+def write(edits: list[Edit]) -> None:
+    """Put the new text into the pages; from the last line up, so that line numbers hold."""
+    for page, line, old, new in sorted(edits, key=lambda edit: -edit.line):
+        path = PROJECT_FOLDER / page
+        lines = path.read_text().splitlines()
+        lines[line - 1 : line - 1 + len(old.splitlines())] = [
+            text.rstrip() for text in new.strip("\n").splitlines()
+        ]
+        path.write_text("\n".join(lines) + "\n")
 
 
 def looks_like(shown: str, printed: str, varies: str = "") -> bool:

@@ -16,8 +16,6 @@ from local_stack.postgres import run_init_sql
 from local_stack.stack import Stack
 from pipeline_settings import (
     PROJECT_FOLDER,
-    SENSOR_TOPIC,
-    VALIDATOR_GROUP,
     Settings,
 )
 from python_scripts.airflow_api import sign_in, wait_for_dag
@@ -31,12 +29,10 @@ def fresh_stack(stack: Stack) -> Stack:
     _make_anew(stack.settings.postgres, ["init_postgres.sql"])
     _make_anew(stack.settings.timescale, ["init_timescale.sql"])
     admin = KafkaAdminClient(bootstrap_servers=stack.settings.kafka_bootstrap_servers)
-    if VALIDATOR_GROUP in {group["group_id"] for group in admin.list_groups()}:
-        admin.delete_groups([VALIDATOR_GROUP])
-    if SENSOR_TOPIC in admin.list_topics():
-        admin.delete_topics([SENSOR_TOPIC])
-    while SENSOR_TOPIC in admin.list_topics():  # Kafka deletes it in its own time
-        time.sleep(0.1)
+    admin.delete_groups([group["group_id"] for group in admin.list_groups()])
+    while topics := [name for name in admin.list_topics() if not name.startswith("__")]:
+        admin.delete_topics(topics)  # Kafka does it in its own time
+        time.sleep(0.5)
     admin.close()
     stack.restart("my_kafka")  # makes the topic, as at its first start
     with closing(sign_in(stack.settings)) as airflow:

@@ -1,6 +1,7 @@
 """Whoever follows README.md, CONTRIBUTING.md and docs/ literally sees what the pages show.
 
-With WRITE_DOCS=1, what is printed replaces what the pages show, where the two differ.
+With WRITE_DOCS=1, what is printed replaces what the pages show, where the two differ; so does the
+text of a query's file.
 """
 
 import os
@@ -14,10 +15,11 @@ from tests.readme.blocks import (
     RUNNABLE,
     SHOWN_ONLY,
     Block,
+    Edit,
     blocks_of,
     looks_like,
     pages,
-    write_outputs,
+    write,
 )
 from tests.readme.conftest import Reader
 
@@ -25,15 +27,15 @@ BLOCKS = [block for page in pages() for block in blocks_of(page)]
 RUN = [block for block in BLOCKS if not block.reason_not_run and block.language in RUNNABLE]
 
 Running = list[tuple[Block, "subprocess.Popen[str]"]]
-DIFFERENT: list[tuple[Block, str]] = []
+EDITS: list[Edit] = []
 
 
 @pytest.fixture(scope="module", autouse=True)
-def new_outputs() -> Iterator[None]:
+def edits() -> Iterator[None]:
     """Write at the end what differed, if that is asked for."""
     yield
     if "WRITE_DOCS" in os.environ:
-        write_outputs(DIFFERENT)
+        write(EDITS)
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +54,11 @@ def test_a_block_does_what_the_page_says(
     if "background" in block.comments:
         in_background.append((block, process))
         return
-    _judge(block, *reader.finish(process))
-    while in_background:
-        waiting, process = in_background.pop(0)
-        _judge(waiting, *reader.finish(process))
+    ended = [(block, *reader.finish(process))]
+    ended += [(waiting, *reader.finish(process)) for waiting, process in in_background]
+    in_background.clear()
+    for one in ended:
+        _judge(*one)
 
 
 def _judge(block: Block, status: int, printed: str) -> None:
@@ -63,7 +66,7 @@ def _judge(block: Block, status: int, printed: str) -> None:
     if block.output is not None:
         same = looks_like(block.output, printed, block.comments.get("varies", ""))
         if not same:
-            DIFFERENT.append((block, printed))
+            EDITS.append(Edit(block.page, block.output_line, block.output, printed))
         assert same, f"{block} printed:\n{printed}\nThe page shows:\n{block.output}"
 
 
@@ -75,7 +78,10 @@ def test_every_block_says_what_it_is() -> None:
 @pytest.mark.parametrize("block", [b for b in BLOCKS if "from" in b.comments], ids=str)
 def test_a_block_that_is_said_to_come_from_a_file_is_its_text(block: Block) -> None:
     """A query is written once: in sql/queries/."""
-    assert block.text.strip() == (PROJECT_FOLDER / block.comments["from"]).read_text().strip()
+    text = (PROJECT_FOLDER / block.comments["from"]).read_text()
+    if block.text != text:
+        EDITS.append(Edit(block.page, block.line + 1, block.text, text))
+    assert block.text == text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,199 @@
+"""What the pages say of the repository is so: links, names, versions, settings, commands."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from local_stack import airflow
+from pipeline_settings import PROJECT_FOLDER, Settings
+from tests.readme.blocks import pages
+from tests.readme.links import LineLink, line_links
+
+README = PROJECT_FOLDER / "README.md"
+COMPOSE_FILES = sorted(PROJECT_FOLDER.glob("docker-compose*.yml"))
+
+
+def text_of(name: str) -> str:
+    return (PROJECT_FOLDER / name).read_text()
+
+
+def section(page: str, heading: str) -> str:
+    """The text below a heading of a page, up to the next heading of its level."""
+    level = heading.split(maxsplit=1)[0]
+    return text_of(page).split(f"\n{heading}\n")[1].split(f"\n{level} ")[0]
+
+
+def table_rows(text: str) -> Iterator[list[str]]:
+    """The cells of every row of the tables in a text, heads left out."""
+    lines = text.splitlines()
+    for line, after in zip(lines, [*lines[1:], ""], strict=True):
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if line.startswith("|") and not line.startswith("|-") and not after.startswith("|-"):
+            yield cells
+
+
+def files_in_git() -> list[str]:
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(command, cwd=PROJECT_FOLDER, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+# --- Links ----------------------------------------------------------------------------------------
+
+
+def tokens_of(page: Path) -> Iterator[Token]:
+    for token in MarkdownIt().enable("table").parse(page.read_text()):
+        yield token
+        yield from token.children or ()
+
+
+def links_of(page: Path) -> Iterator[str]:
+    """Targets of the links and pictures of a page."""
+    for token in tokens_of(page):
+        target = token.attrGet("href") or token.attrGet("src")
+        if isinstance(target, str):
+            yield target
+
+
+def anchors_of(page: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
+    plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    broken = []
+    for link in links_of(page):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        is_page = target.suffix == ".md" and anchor
+        if not target.exists() or (is_page and anchor not in anchors_of(target)):
+            broken.append(link)
+    assert broken == []
+
+
+@pytest.mark.parametrize("link", line_links(), ids=lambda link: f"{link.path}#L{link.line}")
+def test_a_link_to_a_line_leads_to_the_code_that_is_quoted(link: LineLink) -> None:
+    """Has the code moved? `python -m tests.readme.links` puts the numbers right."""
+    assert link.line in link.true_lines()
+
+
+def test_there_are_line_links_and_a_wrong_one_is_noticed() -> None:
+    link = line_links()[0]
+    assert link.line + 1 not in link.true_lines()
+    assert link._replace(code="nobody wrote this").true_lines() == []
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    linked = {(PROJECT_FOLDER / link.partition("#")[0]).resolve() for link in links_of(README)}
+    assert {page.name for page in pages() if page != README and page not in linked} == set()
+
+
+# --- Names ----------------------------------------------------------------------------------------
+
+
+def test_the_project_tree_is_that_of_the_repository() -> None:
+    tree = section("README.md", "## Project structure")
+    folder, named = "", []
+    for branch, name in re.findall(r"^(│   )?[├└]── (\S+)", tree, re.M):
+        folder = folder if branch else name
+        named.append(folder + name if branch else name)
+    files = files_in_git()
+    gone = [n for n in named if not any(f == n or f.startswith(n.rstrip("/") + "/") for f in files)]
+    assert gone == []
+    top = {f.partition("/")[0] + ("/" if "/" in f else "") for f in files}
+    assert top - set(named) == {"README.md", ".gitattributes"}
+
+
+def test_the_dependency_table_is_that_of_the_requirements() -> None:
+    listed = section("README.md", "## Versions and dependencies").split("| Package |")[1]
+    direct = [
+        re.split(r"[\[=<>]", line)[0]
+        for name in ("requirements.txt", "requirements-dev.txt")
+        for line in text_of(name).splitlines()
+        if line[:1].isalpha()
+    ]
+    rows = list(table_rows(listed))
+    assert [row[0] for row in rows] == direct
+    assert all(row[1] for row in rows)
+
+
+def test_every_image_is_in_the_versions_table() -> None:
+    versions = section("README.md", "## Versions and dependencies")
+    services = yaml.safe_load(text_of("docker-compose.yml"))["services"]
+    for service in services.values():
+        assert f"`{service['image']}`" in versions
+
+
+def test_every_setting_is_in_env_example_and_nothing_else_is() -> None:
+    example = set(re.findall(r"^(\w+)=", text_of(".env.example"), re.M))
+    lines = "\n".join(path.read_text() for path in COMPOSE_FILES).splitlines()
+    compose = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+    read_by_compose = set(re.findall(r"(?<!\$)\$\{(\w+)", compose))
+    settings = {name.upper() for name in Settings.model_fields}
+    assert example == settings | read_by_compose
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.M))
+    for page in pages():
+        for token in tokens_of(page):
+            if token.type == "code_inline" or (token.type, token.info) == ("fence", "bash"):
+                text = re.sub(r"#.*", "", token.content)
+                for words in re.findall(r"\bmake(?: -\w+)*((?: [a-z][a-z-]*)+)", text):
+                    assert set(words.split()) <= targets, f"{page.name}: make{words}"
+
+
+def test_every_service_is_in_the_table_of_services() -> None:
+    addresses = {
+        row[0].strip("`"): row[1] for row in table_rows(section("README.md", "## Two commands"))
+    }
+    services = yaml.safe_load(text_of("docker-compose.yml"))["services"]
+    assert list(addresses) == list(services)
+    for name, service in services.items():
+        ports = [re.findall(r":-(\d+)\}", mapping)[0] for mapping in service.get("ports", [])]
+        assert re.findall(r":(\d+)$", addresses[name]) == ports
+
+
+def test_the_connection_form_has_what_airflow_init_enters(tmp_path: Path) -> None:
+    rows = {row[0]: row[1:] for row in table_rows(section("README.md", "### The connection"))}
+    fields = {"Host": "host", "Login": "login", "Password": "password", "Database": "schema"}
+    settings = Settings(**{name: field.default for name, field in Settings.model_fields.items()})
+    airflow.write_files(settings, tmp_path)
+    local = yaml.safe_load((tmp_path / "connections.json").read_text())["postgres_default"]
+    init = yaml.safe_load(text_of("docker-compose.yml"))["services"]["airflow_init"]
+    with_defaults = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", init["environment"]["CONNECTIONS"])
+    docker = yaml.safe_load(with_defaults)["postgres_default"]
+    for field, key in fields.items():
+        assert rows[field] == [docker[key], local[key]], field
+    assert rows["Port"][0] == str(docker["port"])
+    assert rows["Port"][1].startswith(f"{local['port']},")
+
+
+# --- Reason codes ---------------------------------------------------------------------------------
+
+
+def codes_of(page: str) -> set[str]:
+    """Reason codes in the last column of a bad-input table."""
+    cells = (row[-1] for row in table_rows(text_of(page)))
+    told = re.findall(r"(?:quarantined|invalid): ([a-z0-9_, ]+)", "\n".join(cells))
+    return {code.strip() for codes in told for code in codes.split(",")}
+
+
+def test_the_page_of_rules_names_every_reason() -> None:
+    page = text_of("docs/data-quality.md")
+    named = set(re.findall(r"`([a-z0-9_]+)`", page))
+    endings = tuple(re.findall(r"`…(_[a-z_]+)`", page))
+    codes = codes_of("docs/batch-bad-input.md") | codes_of("docs/streaming-bad-input.md")
+    assert len(codes) > 30
+    assert {code for code in codes if code not in named and not code.endswith(endings)} == set()
