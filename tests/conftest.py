@@ -4,9 +4,7 @@ It has its own ports and data folder, starts when the first test asks for it, ea
 needed, and is ended when the tests end.
 """
 
-import base64
 import shutil
-import socket
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -16,38 +14,10 @@ import pytest
 from kafka import KafkaAdminClient
 
 from local_stack import install
+from local_stack.own_stack import settings_of_its_own
 from local_stack.postgres import run_init_sql
 from local_stack.stack import Stack
-from pipeline_settings import SENSOR_TOPIC_PARTITIONS, Settings
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on now."""
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
-
-
-def settings_of_its_own() -> Settings:
-    """The defaults of a fresh clone on free ports, whatever the developer's own settings are."""
-    postgres, timescale, zookeeper, kafka, airflow = free_ports(5)
-    values = {name: field.default for name, field in Settings.model_fields.items()}
-    return Settings(
-        **values
-        | {
-            "pgport": postgres,
-            "timescale_port": timescale,
-            "zookeeper_port": zookeeper,
-            "kafka_port": kafka,
-            "airflow_port": airflow,
-            "airflow_jwt_secret": uuid.uuid4().hex,
-            "airflow_fernet_key": base64.urlsafe_b64encode(bytes(range(32))).decode(),
-        }
-    )
+from pipeline_settings import SENSOR_TOPIC_PARTITIONS
 
 
 @pytest.fixture(scope="session")

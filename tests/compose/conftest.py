@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from local_stack import install
+from local_stack.own_stack import settings_of_its_own
 from pipeline_settings import PROJECT_FOLDER, Settings
 from tests.compose import stand_ins
 from tests.compose.engine import docker_engine, why_not
-from tests.conftest import settings_of_its_own
 
 LONG_RUNNING = [
     "my_postgres",

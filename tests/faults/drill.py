@@ -9,18 +9,15 @@ Everything happens on servers of its own, on free ports: your data and your stac
 
 import os
 import platform
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from local_stack import install
+from local_stack.own_stack import folder_of_its_own
 from pipeline_console import StackError, run, stderr, table
 from pipeline_settings import PROJECT_FOLDER
 from tests.faults.stream_drills import DRILLS, run_drill
@@ -41,16 +38,14 @@ def open_lab(runs: int) -> Iterator[Lab]:
     def say(text: str) -> None:
         stderr.print(f"{time.monotonic() - begin:6.1f} s  {text}", markup=False)
 
-    folder = Path(tempfile.mkdtemp(prefix="drill-", dir=install.local_folder()))
-    folder.chmod(0o755)
-    lab = Lab(folder, runs, say)
-    try:
-        say("starting a Kafka and a TimescaleDB of the drill's own")
-        lab.stack.up("my_timescaledb", "my_kafka")
-        yield lab
-    finally:
-        lab.close()
-        shutil.rmtree(folder)
+    with folder_of_its_own("drill") as folder:
+        lab = Lab(folder, runs, say)
+        try:
+            say("starting a Kafka and a TimescaleDB of the drill's own")
+            lab.stack.up("my_timescaledb", "my_kafka")
+            yield lab
+        finally:
+            lab.close()
 
 
 def row(title: str, faults: int, ledgers: list[Ledger]) -> list[object]:

@@ -14,12 +14,12 @@ from typing import Any
 import psycopg2
 from kafka import KafkaAdminClient, KafkaProducer
 
+from local_stack.own_stack import free_ports, settings_of_its_own
 from local_stack.postgres import run_init_sql
 from local_stack.stack import Stack
 from pipeline_console import StackError, run
 from pipeline_settings import SENSOR_TOPIC_PARTITIONS
 from streaming_pipeline import sensor_simulator, stream_validator
-from tests.conftest import free_ports, settings_of_its_own
 from tests.faults.tcp_proxy import LOCALHOST, TcpProxy
 
 #: A process that has imported the validator once and forks itself for each start of it: still a

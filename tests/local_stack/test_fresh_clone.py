@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from local_stack.own_stack import free_ports
 from pipeline_settings import PROJECT_FOLDER, Settings
-from tests.conftest import free_ports
 
 PORT_VARIABLES = ["PGPORT", "TIMESCALE_PORT", "ZOOKEEPER_PORT", "KAFKA_PORT", "AIRFLOW_PORT"]
 

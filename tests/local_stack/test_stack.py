@@ -14,9 +14,9 @@ import psycopg2
 import pytest
 
 from local_stack import install
+from local_stack.own_stack import settings_of_its_own
 from local_stack.stack import MARK, Stack
 from pipeline_console import StackError
-from tests.conftest import settings_of_its_own
 
 
 @pytest.fixture

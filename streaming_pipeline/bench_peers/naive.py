@@ -1,0 +1,40 @@
+"""One INSERT per record with autocommit, duplicates remembered in memory.
+
+kafka-python tells Kafka every 5 s how far it has come: a crash repeats what came in between, and
+the duplicates among it are stored, or refused with an error that ends it.
+"""
+
+import sys
+
+import psycopg2
+from kafka import KafkaConsumer
+
+from pipeline_settings import Settings
+from streaming_pipeline.bench_peers.judged import VALID, Record, columns, judged
+
+
+def main(topic: str) -> None:
+    settings = Settings()
+    connection = psycopg2.connect(**settings.timescale)
+    connection.autocommit = True
+    cursor = connection.cursor()
+    seen = set()
+    consumer = KafkaConsumer(
+        topic,
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        group_id=f"naive-{topic}",
+        auto_offset_reset="earliest",
+    )
+    for r in consumer:
+        table, row = judged(Record(topic, r.partition, r.offset, r.timestamp, r.key, r.value))
+        if table == VALID:
+            if (row["sensor_id"], row["time"]) in seen:
+                continue
+            seen.add((row["sensor_id"], row["time"]))
+        marks = ", ".join(["%s"] * len(row))
+        insert = f"INSERT INTO {table} ({columns(row)}) VALUES ({marks})"  # noqa: S608 - own names
+        cursor.execute(insert, list(row.values()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
