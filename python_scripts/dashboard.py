@@ -30,6 +30,8 @@ def main(
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "minimal",
+        "theme.base": "light",
+        "theme.primaryColor": "#3567b5",
     }
     cli.main(["run", str(PAGE), *(f"--{name}={value}" for name, value in options.items())])
 

@@ -6,7 +6,7 @@ starts it. The numbers come from the queries of sql/queries/, and are read anew 
 
 import time
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING
 
 import altair as alt
 import pandas as pd  # type: ignore[import-untyped]
@@ -17,20 +17,23 @@ from kafka.errors import KafkaError
 
 from pipeline_settings import VALIDATOR_GROUP, Settings
 from python_scripts import kafka_views
-from python_scripts.queries import Result, as_objects, run_query
+from python_scripts.queries import as_objects, run_query
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
 
 REFRESH_SECONDS = 2
-COLOURS = {"valid": "#3d8b4d", "invalid": "#c0564a"}
+HEIGHT = 240
+GOOD, BAD, NEUTRAL, WAITING = "#3d8b4d", "#c0564a", "#8a8f98", "#d9a441"
+VERDICTS = {"valid": GOOD, "invalid": BAD, "duplicate": NEUTRAL}
+ZONES = {"clean": GOOD, "superseded": NEUTRAL, "quarantined": BAD, "not_judged_yet": WAITING}
+BLUE = "#3567b5"
+LOCATIONS = [BLUE, WAITING, "#7a5aa6"]
 
 
-def frame(login: dict[str, Any], name: str) -> pd.DataFrame:
-    """The rows of sql/queries/NAME.sql."""
-    with closing(psycopg2.connect(**login, connect_timeout=3)) as connection:
-        return as_frame(run_query(connection, name))
-
-
-def as_frame(result: Result) -> pd.DataFrame:
-    """Rows with their column names; exact decimals become floats, which charts need."""
+def frame(connection: "Connection", name: str) -> pd.DataFrame:
+    """The rows of sql/queries/NAME.sql; exact decimals become floats, which charts need."""
+    result = run_query(connection, name)
     rows = pd.DataFrame(as_objects(result), columns=list(result.headers))
     decimals = [
         name for name in rows if rows[name].map(type).astype(str).str.contains("Decim").any()
@@ -40,101 +43,155 @@ def as_frame(result: Result) -> pd.DataFrame:
 
 def utc(name: str, parts: str, kind: str = "T") -> alt.X:
     """A time axis in UTC, as everywhere in this project; a browser would take its own zone."""
-    return alt.X(f"utc{parts}({name}):{kind}", title="UTC")
+    return alt.X(f"utc{parts}({name}):{kind}", title=None)
+
+
+# --- Stream ---------------------------------------------------------------------------------------
+
+
+@st.fragment(run_every=REFRESH_SECONDS)
+def stream(settings: Settings) -> None:
+    """Sensors: totals, lag, temperature by location, verdicts by minute, reasons."""
+    st.header("Stream: sensors → Kafka → TimescaleDB")
+    try:
+        with closing(psycopg2.connect(**settings.timescale, connect_timeout=3)) as connection:
+            totals = frame(connection, "stream_ledger").drop(columns="topic").sum().astype(int)
+            show_totals(totals.to_dict(), lag(settings.kafka_bootstrap_servers))
+            show_readings(connection)
+    except psycopg2.OperationalError as error:
+        st.warning(f"TimescaleDB does not answer: {error} This page goes on trying.")
+
+
+def lag(address: str) -> str:
+    """How many messages the validators have not read yet, or "?" while Kafka does not answer."""
+    try:
+        groups = kafka_views.groups(kafka_admin(address))
+    except KafkaError:
+        return "?"
+    return str(sum(row[-1] for row in groups.rows if row[0] == VALIDATOR_GROUP))
 
 
 @st.cache_resource
 def kafka_admin(address: str) -> KafkaAdminClient:
     """One admin client for all refreshes."""
-    return KafkaAdminClient(bootstrap_servers=address, bootstrap_timeout_ms=3000)
+    return KafkaAdminClient(
+        bootstrap_servers=address, bootstrap_timeout_ms=3000, request_timeout_ms=3000
+    )
 
 
-@st.fragment(run_every=REFRESH_SECONDS)
-def stream(settings: Settings) -> None:
-    """Sensors: totals, lag, temperature by location, valid and invalid by minute, reasons."""
-    st.header("Stream")
-    try:
-        totals = frame(settings.timescale, "stream_ledger").sum(numeric_only=True).astype(int)
-        show_totals(totals.to_dict() | {"lag": lag(settings.kafka_bootstrap_servers)})
-        show_readings(settings.timescale)
-    except psycopg2.Error as error:
-        st.warning(f"TimescaleDB does not answer: {error}. This page goes on trying.")
-    except KafkaError as error:
-        st.warning(f"Kafka does not answer: {error}. This page goes on trying.")
-
-
-def lag(address: str) -> int:
-    """How many messages the validators have not read yet."""
-    groups = kafka_views.groups(kafka_admin(address))
-    return sum(row[-1] for row in groups.rows if row[0] == VALIDATOR_GROUP)
-
-
-def show_totals(totals: dict[str, int]) -> None:
-    """Each total, and by how much it grew in the last minute, as far as this page has seen it."""
+def show_totals(totals: dict[str, int], consumer_lag: str) -> None:
+    """Each total, its growth in the last minute as far as this page saw it, and the lag."""
     now = time.monotonic()
     seen: list[tuple[float, dict[str, int]]] = st.session_state.setdefault("seen", [])
     seen.append((now, totals))
     while seen[0][0] < now - 60:
         seen.pop(0)
-    for column, (name, value) in zip(st.columns(len(totals)), totals.items(), strict=True):
+    *columns, last = st.columns(len(totals) + 1)
+    for column, (name, value) in zip(columns, totals.items(), strict=True):
         grown = value - seen[0][1].get(name, value)
-        column.metric(
-            name, value, f"{grown} in the last minute" if grown else None, delta_color="off"
-        )
+        column.metric(name, value, f"{grown} in a minute" if grown else None, delta_color="off")
+    last.metric("consumer lag", consumer_lag)
 
 
-def show_readings(login: dict[str, Any]) -> None:
+def show_readings(connection: "Connection") -> None:
     """What timeseries_db holds."""
     st.subheader("Temperature by location, the last 15 minutes")
-    lines = alt.Chart(frame(login, "temperature_lines"), height=260).mark_line()
-    degrees = alt.Y("temperature", title="°C").scale(zero=False)
-    st.altair_chart(lines.encode(x=utc("time", "hoursminutesseconds"), y=degrees, color="location"))
+    lines = alt.Chart(frame(connection, "temperature_lines"), height=HEIGHT).mark_line()
+    st.altair_chart(
+        lines.encode(
+            x=utc("time", "hoursminutesseconds"),
+            y=alt.Y("temperature", title="°C").scale(zero=False),
+            color=alt.Color("location", title=None).scale(range=LOCATIONS),
+        )
+    )
     left, right = st.columns(2)
-    left.subheader("Received by minute")
-    left.altair_chart(minutes(frame(login, "stream_minutes")))
+    left.subheader("Readings by minute")
+    left.altair_chart(by_minute(frame(connection, "stream_minutes")))
     right.subheader("Why readings were rejected")
-    right.dataframe(frame(login, "invalid_reasons"), hide_index=True)
+    reasons(right, frame(connection, "invalid_reasons"))
 
 
-def minutes(rows: pd.DataFrame) -> alt.Chart:
-    """Valid and invalid readings of each minute, one on the other."""
+def by_minute(rows: pd.DataFrame) -> alt.Chart:
+    """Valid, invalid and duplicate readings of each minute, one on the other."""
     long = rows.melt("minute", var_name="verdict", value_name="readings")
-    colours = alt.Color("verdict").scale(domain=list(COLOURS), range=list(COLOURS.values()))
-    bars: alt.Chart = alt.Chart(long, height=260).mark_bar()
-    return bars.encode(x=utc("minute", "hoursminutes", "O"), y="readings", color=colours)
+    long["order"] = long["verdict"].map(list(VERDICTS).index)
+    colours = alt.Color("verdict", title=None, sort=list(VERDICTS))
+    bars: alt.Chart = alt.Chart(long, height=HEIGHT).mark_bar()
+    return bars.encode(
+        x=utc("minute", "hoursminutes", "O"),
+        y=alt.Y("readings", title=None),
+        color=colours.scale(domain=list(VERDICTS), range=list(VERDICTS.values())),
+        order="order",
+    )
+
+
+def reasons(place: "st.delta_generator.DeltaGenerator", rows: pd.DataFrame) -> None:
+    """Each reason with its share of all."""
+    share = st.column_config.ProgressColumn("percent", format="%.1f", min_value=0, max_value=100)
+    place.dataframe(rows, hide_index=True, column_config={"percent": share})
+
+
+# --- Batch ----------------------------------------------------------------------------------------
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
 def batch(settings: Settings) -> None:
     """Products: the zones, the pass rate by run, reasons, inventory."""
-    st.header("Batch")
+    st.header("Batch: vendors → Airflow → PostgreSQL")
     try:
-        show_batch(settings.postgres)
-    except psycopg2.Error as error:
-        st.warning(f"PostgreSQL does not answer: {error}. This page goes on trying.")
+        with closing(psycopg2.connect(**settings.postgres, connect_timeout=3)) as connection:
+            show_batch(connection)
+    except psycopg2.OperationalError as error:
+        st.warning(f"PostgreSQL does not answer: {error} This page goes on trying.")
 
 
-def show_batch(login: dict[str, Any]) -> None:
+def show_batch(connection: "Connection") -> None:
     """What pipeline_db holds: the flow from raw to the other zones, and the runs."""
-    zones = frame(login, "batch_zones").iloc[0].to_dict()
-    for column, (name, rows) in zip(st.columns(len(zones)), zones.items(), strict=True):
-        label = name.replace("_", " ")
-        column.metric("raw products" if name == "raw" else f"→ {label}", int(rows))
     left, right = st.columns(2)
-    left.subheader("Pass rate by run")
-    runs = alt.Chart(frame(login, "batch_runs"), height=260).mark_line(point=True)
-    rate = alt.Y("pass_rate", title="%").scale(domain=[0, 100])
-    left.altair_chart(runs.encode(x=utc("reported_at", "hoursminutesseconds"), y=rate))
+    left.subheader("Where each raw product is")
+    left.graphviz_chart(flow(frame(connection, "batch_zones").iloc[0].to_dict()))
+    right.subheader("What the stock is worth")
+    worth = alt.Chart(frame(connection, "inventory_value"), height=HEIGHT).mark_bar(color=BLUE)
+    category = alt.Y("category", title=None, sort="-x").axis(labelOverlap=False)
+    right.altair_chart(worth.encode(x=alt.X("value", title="US dollars"), y=category))
+    left, right = st.columns(2)
+    left.subheader("Pass rate of each run, %")
+    left.altair_chart(pass_rates(frame(connection, "batch_runs")))
     right.subheader("Why products were rejected")
-    right.dataframe(frame(login, "top_rejection_reasons"), hide_index=True)
-    st.subheader("What the stock is worth, by category")
-    st.bar_chart(frame(login, "inventory_value"), x="category", y="value", horizontal=True)
+    reasons(right, frame(connection, "top_rejection_reasons"))
+
+
+def pass_rates(runs: pd.DataFrame) -> alt.Chart:
+    """A bar for each run, the oldest first."""
+    runs["run"] = [f"{time:%d %b %H:%M:%S}" for time in runs["reported_at"]]
+    bars: alt.Chart = alt.Chart(runs[::-1], height=HEIGHT).mark_bar(color=GOOD, size=24)
+    rate = alt.Y("pass_rate", title=None).scale(domain=[0, 100])
+    return bars.encode(x=alt.X("run", title=None, sort=None), y=rate)
+
+
+def flow(zones: dict[str, int]) -> str:
+    """A graph in the DOT language: raw → each zone, with arrows as thick as their share of raw."""
+    raw = zones["raw"]
+    lines = [
+        "rankdir=LR; bgcolor=transparent; ranksep=1.5",
+        'node [shape=box style="rounded,filled" fontname="sans-serif" fontcolor=white penwidth=0]',
+        f'raw [label="raw: {raw}" fillcolor="{BLUE}"]',
+    ]
+    for zone, colour in ZONES.items():
+        label = f"{zone.replace('_', ' ')}: {zones[zone]}"
+        lines += [
+            f'{zone} [label="{label}" fillcolor="{colour}" width=2]',
+            f'raw -> {zone} [color="{colour}" penwidth={1 + 9 * zones[zone] / (raw or 1):.1f}]',
+        ]
+    return "digraph {" + "; ".join(lines) + "}"
 
 
 def page() -> None:
     """Both pipelines, one above the other."""
     st.set_page_config("Data pipelines", layout="wide")
+    st.html("<style>.stMainBlockContainer {padding-top: 2rem}</style>")
     st.title("Data pipelines, live")
+    st.caption(f"Read from the databases and Kafka every {REFRESH_SECONDS} seconds. Times are UTC.")
     settings = Settings()
     stream(settings)
     batch(settings)
