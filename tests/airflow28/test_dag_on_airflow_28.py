@@ -1,9 +1,7 @@
 """The same DAG on Airflow 2.8, the version that the course's text names, on a real pipeline_db."""
 
 import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,31 +9,18 @@ from urllib.parse import quote
 import psycopg2
 import pytest
 
-from local_stack import install
 from pipeline_settings import PROJECT_FOLDER
+from tests.airflow28.environment import airflow_28, needs_python_3_11
 
 DAG_ID = "product_batch_pipeline"
-# The packages as they were when 2.8.4 was the newest.
-PACKAGES = ["apache-airflow==2.8.4", "apache-airflow-providers-postgres", "psycopg2-binary"]
-RESOLVED_AS_OF = "2024-04-15"
 
-pytestmark = pytest.mark.skipif(
-    not (3, 8) <= sys.version_info < (3, 12), reason="Airflow 2.8 runs on Python 3.8 to 3.11"
-)
+pytestmark = needs_python_3_11
 
 
 @pytest.fixture(scope="session")
 def airflow28() -> Path:
     """The airflow command of a 2.8.4 in an environment of its own, kept between runs."""
-    folder = install.cache_folder() / "airflow-2.8.4"
-    if not (folder / "done").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
-        subprocess.run([uv, "venv", "-q", "--python", sys.executable, folder], check=True)
-        python = ["--python", str(folder / "bin/python"), "--exclude-newer", RESOLVED_AS_OF]
-        subprocess.run([uv, "pip", "install", "-q", *python, *PACKAGES], check=True)
-        (folder / "done").touch()
-    return folder / "bin/airflow"
+    return airflow_28() / "bin/airflow"
 
 
 @pytest.fixture(scope="module")

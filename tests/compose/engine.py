@@ -16,7 +16,7 @@ from local_stack import install
 
 PACKAGES = {
     Path("/usr/sbin/dockerd"): (["docker.io", "iptables"], "Docker, to test docker-compose.yml"),
-    Path("/usr/sbin/debootstrap"): (["debootstrap"], "to make images without a registry"),
+    Path("/usr/bin/mmdebstrap"): (["mmdebstrap"], "to make images without a registry"),
 }
 
 
@@ -38,6 +38,7 @@ def docker_engine() -> Iterator[dict[str, str]]:
     environment = os.environ | {
         "DOCKER_HOST": f"unix://{folder}/docker.sock",
         "DOCKER_CONFIG": str(docker_config()),
+        # BuildKit needs a plugin that Debian 12 does not have.
         "DOCKER_BUILDKIT": "0",
     }
     environment.pop("DOCKER_CONTEXT", None)

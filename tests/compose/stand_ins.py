@@ -1,15 +1,18 @@
 """Images under exactly the names that docker-compose.yml uses, made without a registry.
 
-A small Debian (debootstrap) with the parts that the local stack already has: PostgreSQL 15,
+A small Debian (mmdebstrap) with the parts that the local stack already has: PostgreSQL 15,
 TimescaleDB, the jars of Kafka and ZooKeeper, Airflow's Python environment. Each follows the
 documented contract of the image that it stands in for, by the scripts in stand_ins/.
 """
 
 import io
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -20,13 +23,16 @@ HERE = Path(__file__).parent / "stand_ins"
 BASE = "stand-in-base"
 Environment = dict[str, str]
 PACKAGES = (
-    "bash,ca-certificates,curl,libbz2-1.0,libexpat1,libffi8,liblzma5,libreadline8,libsqlite3-0,"
+    "bash,ca-certificates,curl,dumb-init,libbz2-1.0,libexpat1,libffi8,liblzma5,libreadline8,libsqlite3-0,"
     "libssl3,openjdk-17-jre-headless,postgresql-15,python3,redis-server,uuid-runtime,zlib1g"
 )
 PYTHON = Path(sys.base_prefix)
 #: In the project's environment, but not in the image of Airflow: the DAG must do without.
-NOT_IN_THE_IMAGE = {"kafka", "mypy", "playwright", "pyarrow", "pydantic_settings"}
-NOT_IN_THE_IMAGE |= {"ruff", "streamlit", "supervisor"}
+NOT_IN_THE_IMAGE = {"hypothesis", "kafka", "mypy", "mypyc", "playwright", "pyarrow"}
+NOT_IN_THE_IMAGE |= {"pydantic_settings", "pydeck", "pytest", "_pytest", "ruff", "streamlit"}
+NOT_IN_THE_IMAGE |= {"supervisor"}
+#: In the image, but the DAG does without these too: leaving them out saves time.
+NOT_IN_THE_IMAGE |= {"altair", "numpy", "numpy.libs", "pandas", "PIL", "pillow.libs"}
 
 POSTGRES = """
 FROM stand-in-base
@@ -49,7 +55,12 @@ RUN mkdir -p /opt/airflow /home/airflow && chmod 775 /opt/airflow /home/airflow 
  && chmod g=u /etc/passwd \\
  && for folder in {parents}; do chmod a+rx $folder; done
 WORKDIR /opt/airflow
-ENTRYPOINT ["/entrypoint"]
+ENTRYPOINT ["/usr/bin/dumb-init", "--", "/entrypoint"]
+"""
+VALIDATOR = """
+FROM stand-in-base
+COPY . /
+RUN ln -s /usr/bin/python3 /usr/local/bin/python
 """
 
 
@@ -57,21 +68,27 @@ def base(docker: Environment) -> None:
     """Import the small Debian that all the others stand on; kept in the cache between runs."""
     root = install.cache_folder() / "debian.tar"
     if not root.exists():
-        folder = root.with_suffix("")
-        command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm"]
-        subprocess.run([*command, folder, install.debian_mirror()], check=True)
-        leave_out = ["--exclude=./var/cache/apt/archives/*.deb", "--exclude=./usr/share/doc"]
-        partial = root.with_suffix(".part")
-        subprocess.run(["tar", "-C", folder, *leave_out, "-cf", partial, "."], check=True)
+        partial = root.with_suffix(".part.tar")
+        command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}"]
+        command += ["--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/doc/*"]
+        subprocess.run([*command, "bookworm", partial, install.debian_mirror()], check=True)
         partial.rename(root)
-        subprocess.run(["rm", "-rf", folder], check=True)
-    subprocess.run(["docker", "import", root, BASE], env=docker, check=True)
+    subprocess.run(
+        ["docker", "import", root, BASE], env=docker, check=True, stdout=subprocess.DEVNULL
+    )
 
 
 def build(docker: Environment, name: str, dockerfile: str, files: dict[str, Path]) -> None:
     """Build an image from `files` (path in the image -> file or folder here)."""
     command = ["docker", "build", "--quiet", "--tag", name, "-"]
-    with subprocess.Popen(command, env=docker, stdin=subprocess.PIPE) as build:
+    # What it says to stderr is that its builder is an old one.
+    log = install.local_folder() / "docker/build.log"
+    with (
+        log.open("ab") as file,
+        subprocess.Popen(
+            command, env=docker, stdin=subprocess.PIPE, stdout=file, stderr=file
+        ) as build,
+    ):
         assert build.stdin
         with tarfile.open(fileobj=build.stdin, mode="w|") as context:
             entry = tarfile.TarInfo("Dockerfile")
@@ -80,7 +97,7 @@ def build(docker: Environment, name: str, dockerfile: str, files: dict[str, Path
             for path, source in files.items():
                 context.add(source, arcname=path.lstrip("/"), filter=as_in_the_image)
     if build.returncode:
-        raise RuntimeError(f"the stand-in for {name} could not be built")
+        raise RuntimeError(f"the stand-in for {name} could not be built: {log.read_text()[-2000:]}")
 
 
 def postgres(docker: Environment, name: str) -> None:
@@ -103,6 +120,7 @@ def java(docker: Environment, name: str, kind: str) -> None:
     """cp-kafka or cp-zookeeper, by `kind`: the jars and the script that reads the variables."""
     files = {
         "/usr/share/kafka": install.kafka_jars(),
+        "/usr/share/kafka-tools": kafka_tools(),
         "/usr/share/kafka/log4j.properties": install.HERE / "log4j.properties",
         "/usr/local/bin/kafka-topics": HERE / "kafka-topics",
         f"/usr/local/bin/{kind}-entrypoint.sh": HERE / f"{kind}-entrypoint.sh",
@@ -110,19 +128,78 @@ def java(docker: Environment, name: str, kind: str) -> None:
     build(docker, name, JAVA.format(name=kind), files)
 
 
-def airflow(docker: Environment, name: str, venv: Path) -> None:
-    """apache/airflow: a Python environment, with its interpreter, at the paths it has here."""
-    files = {"/entrypoint": HERE / "airflow-entrypoint.sh", str(venv): venv}
-    if str(PYTHON) != "/usr":
-        files[str(PYTHON)] = PYTHON
+def kafka_tools() -> Path:
+    """The jar with the command-line tools, which the local stack does without."""
+    folder = install.cache_folder() / "kafka-tools"
+    server = next(install.kafka_jars().glob("kafka-server-[0-9]*.jar"))
+    version = server.stem.removeprefix("kafka-server-")
+    if not (folder / f"kafka-tools-{version}.jar").exists():
+        goal = ["dependency:copy", f"-Dartifact=org.apache.kafka:kafka-tools:{version}"]
+        pom = str(install.HERE / "pom.xml")
+        command = ["mvn", "-B", "-q", "-f", pom, *goal, f"-DoutputDirectory={folder}"]
+        subprocess.run(command, check=True)
+    return folder
+
+
+def airflow(docker: Environment, name: str, venv: Path, more: Path | None = None) -> None:
+    """apache/airflow: a Python environment, with its interpreter, at the paths it has here.
+
+    `more` is a folder of packages that are not in the environment.
+    """
+    files = {"/entrypoint": HERE / "airflow-entrypoint.sh"} | python(venv, more)
     parents = {str(p) for path in files for p in Path(path).parents if str(p) != "/"}
     dockerfile = AIRFLOW.format(venv=venv, parents=" ".join(sorted(parents)))
     build(docker, name, dockerfile, files)
 
 
+def python(venv: Path, more: Path | None = None) -> dict[str, Path]:
+    """The files of a virtual environment and of its interpreter."""
+    files = {str(venv): venv}
+    if more:
+        files[str(next(venv.glob("lib/python3*/site-packages")))] = more
+    if str(PYTHON) != "/usr":
+        files[str(PYTHON)] = PYTHON
+    return files
+
+
+def celery() -> Path:
+    """What the stock image of Airflow has besides this project's lock, in a folder."""
+    return python_packages("celery", ["--no-deps", "--requirement", str(HERE / "celery.txt")])
+
+
+def python_packages(name: str, what: list[str]) -> Path:
+    """A folder of the cache with Python packages, installed once by uv."""
+    folder = install.cache_folder() / name
+    if not (folder / "done").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        command = [uv(), "pip", "install", "--quiet", "--python", sys.executable]
+        subprocess.run([*command, "--target", folder, *what], check=True)
+        (folder / "done").touch()
+    return folder
+
+
+def uv() -> str:
+    return shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+
+
+def validator(docker: Environment, name: str, dockerfile: str) -> None:
+    """The image that docker-compose.scale.yml builds: the packages of its own `pip install`."""
+    arguments = re.search(r"pip install --no-cache-dir --constraint \S+ (.+)", dockerfile)
+    assert arguments, dockerfile
+    lock = (PROJECT_FOLDER / "requirements.lock").read_text().splitlines()
+    constraints = install.cache_folder() / "constraints.txt"
+    constraints.write_text("\n".join(line for line in lock if not line.startswith("-e")))
+    # 3.11 is the Python of the base image.
+    what = ["--python-version=3.11", "--constraint", str(constraints), *arguments[1].split()]
+    packages = python_packages("validator", what)
+    files = {"/usr/lib/python3/dist-packages": packages}
+    build(docker, name, VALIDATOR, files)
+
+
 def redis(docker: Environment, name: str) -> None:
-    """redis: the server of the base image."""
-    build(docker, name, 'FROM stand-in-base\nENTRYPOINT ["redis-server"]\n', {})
+    """redis: the server of the base image, open to the other containers as the real one is."""
+    dockerfile = 'FROM stand-in-base\nENTRYPOINT ["redis-server", "--protected-mode", "no"]\n'
+    build(docker, name, dockerfile, {})
 
 
 def as_in_the_image(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
@@ -145,10 +222,29 @@ def as_in_the_image(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
 def build_all(docker: Environment) -> None:
     """Every image that docker-compose.yml names."""
     base(docker)
-    compose = yaml.safe_load((PROJECT_FOLDER / "docker-compose.yml").read_text())
-    image = {name: service["image"] for name, service in compose["services"].items()}
+    image = {name: service["image"] for name, service in services("docker-compose.yml").items()}
     postgres(docker, image["my_postgres"])
     timescaledb(docker, image["my_timescaledb"])
     java(docker, image["my_zookeeper"], "zookeeper")
     java(docker, image["my_kafka"], "kafka")
-    airflow(docker, image["airflow_webserver"], Path(sys.prefix))
+    airflow(docker, image["airflow_webserver"], Path(sys.prefix), more=celery())
+
+
+def build_for_scale(docker: Environment) -> None:
+    """What docker-compose.scale.yml adds."""
+    added = services("docker-compose.scale.yml")
+    redis(docker, added["my_redis"]["image"])
+    of_validator = added["stream_validator"]
+    validator(docker, of_validator["image"], of_validator["build"]["dockerfile_inline"])
+
+
+def services(file: str) -> dict[str, Any]:
+    """The services of a Compose file, with nothing filled in."""
+
+    class Loader(yaml.SafeLoader):
+        """Knows Compose's own tag."""
+
+    Loader.add_constructor("!reset", lambda _loader, _node: None)
+    parsed = yaml.load((PROJECT_FOLDER / file).read_text(), Loader)
+    found: dict[str, Any] = parsed["services"]
+    return found

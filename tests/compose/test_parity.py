@@ -116,7 +116,9 @@ def test_airflow_is_configured_alike(compose: dict[str, Any], local: dict[str, S
         and not re.search("SECRET|FERNET|_CONN$|_FILE$|API_SERVER_URL", name)
     ]
     assert {name: ours[name] for name in same} == {name: theirs[name] for name in same}
-    assert {name for name in theirs if name.startswith("AIRFLOW__")} <= set(ours)
+    # a name in _CMD is the command that prints the value
+    named = {name.removesuffix("_CMD") for name in theirs if name.startswith("AIRFLOW__")}
+    assert named <= set(ours)
 
 
 def test_every_setting_is_in_the_example_file_with_its_default() -> None:
@@ -143,14 +145,13 @@ def test_no_secret_is_the_same_in_two_clones(tmp_path: Path) -> None:
         assert len({value[1] for value in values if value}) == 2
 
 
-def test_compose_itself_accepts_each_file(docker: dict[str, str], tmp_path: Path) -> None:
-    environment = docker | {"AIRFLOW_JWT_SECRET": "x", "AIRFLOW_FERNET_KEY": "x"}
-    for override in [None, *sorted(PROJECT_FOLDER.glob("docker-compose.*.yml"))]:
-        files = ["--file", "docker-compose.yml", *(["--file", str(override)] if override else [])]
+def test_compose_itself_accepts_each_file(docker: dict[str, str]) -> None:
+    for override in ["", *(file.name for file in PROJECT_FOLDER.glob("docker-compose.*.yml"))]:
+        files = ["--file", "docker-compose.yml", *(["--file", override] if override else [])]
         printed = subprocess.run(
             ["docker", "compose", *files, "config", "--format", "json"],
             cwd=PROJECT_FOLDER,
-            env=environment,
+            env=docker,
             capture_output=True,
             text=True,
             check=True,

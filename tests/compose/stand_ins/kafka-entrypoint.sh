@@ -2,6 +2,10 @@
 # The documented contract of cp-kafka: KAFKA_SOME_NAME in the environment is some.name in the
 # configuration; the data is in /var/lib/kafka/data.
 set -e
+if [ -n "$KAFKA_PORT$KAFKA_HOST" ]; then
+    echo "port and host are deprecated. Please use KAFKA_ADVERTISED_LISTENERS instead."
+    exit 1
+fi
 : "${KAFKA_ZOOKEEPER_CONNECT:?}" "${KAFKA_ADVERTISED_LISTENERS:?}"
 {
     echo "log.dirs=/var/lib/kafka/data"

@@ -21,6 +21,9 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     pg_ctl -D "$PGDATA" -w start -o "${options[*]} -c listen_addresses=''"
     export PGHOST=/tmp PGUSER="$POSTGRES_USER"
     psql -v ON_ERROR_STOP=1 -d postgres -c "CREATE DATABASE \"$POSTGRES_DB\""
+    if [ ${#options[@]} -gt 2 ]; then # as the image's script 000_install_timescaledb.sh does
+        psql -v ON_ERROR_STOP=1 -d "$POSTGRES_DB" -c "CREATE EXTENSION IF NOT EXISTS timescaledb"
+    fi
     for file in /docker-entrypoint-initdb.d/*.sql; do
         echo "$0: running $file"
         psql -v ON_ERROR_STOP=1 --no-psqlrc -d "$POSTGRES_DB" -f "$file"

@@ -1,0 +1,48 @@
+"""docker-compose.airflow-2.8.yml: the same seven containers and the same DAG on Airflow 2.8."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.airflow28.environment import airflow_28, needs_python_3_11
+from tests.compose import stand_ins
+from tests.compose.project import LONG_RUNNING, Compose, project
+
+OVERRIDE = "docker-compose.airflow-2.8.yml"
+DAG = "product_batch_pipeline"
+
+pytestmark = needs_python_3_11
+
+
+@pytest.fixture(scope="module")
+def up(docker: dict[str, str], real_images: bool) -> Iterator[Compose]:
+    """All seven on Airflow 2.8."""
+    if not real_images:
+        image = stand_ins.services(OVERRIDE)["airflow_init"]["image"]
+        stand_ins.airflow(docker, image, airflow_28())
+    with project(docker, OVERRIDE) as compose:
+        print(f"\nAirflow 2.8: healthy after {compose.up():.0f} s")
+        yield compose
+
+
+def test_all_is_healthy(up: Compose) -> None:
+    assert {up.health(name) for name in LONG_RUNNING} == {"healthy"}
+    assert up.state("airflow_init")["ExitCode"] == 0
+    version = up.run("docker", "exec", "airflow_scheduler", "airflow", "version")
+    assert version.split()[-1] == "2.8.4"
+
+
+def test_the_dag_runs(up: Compose) -> None:
+    for command in (["unpause"], ["trigger"]):
+        up.run("docker", "exec", "airflow_scheduler", "airflow", "dags", *command, DAG)
+    deadline = time.monotonic() + 180
+    while not up.counts()["batch_reports"]:
+        assert time.monotonic() < deadline, up.run(
+            "docker", "logs", "--tail=50", "airflow_scheduler"
+        )
+        time.sleep(1)
+    found = up.counts()
+    samples = 3  # of the clean zone
+    assert found["raw_products"] == 4 + 45
+    assert found["clean_products"] - samples + found["quarantine_products"] == 45
