@@ -30,16 +30,22 @@ def environment(
 
 @pytest.fixture
 def script(environment: dict[str, str]) -> Script:
-    """Run python_scripts/NAME.py with arguments and standard input; nothing is a terminal."""
+    """Run a script with arguments and standard input; nothing is a terminal.
+
+    A name alone is one of python_scripts/; others come with their folder.
+    """
 
     def run(name: str, *arguments: str, given: str = "") -> "subprocess.CompletedProcess[str]":
+        path = PROJECT_FOLDER / "python_scripts" / f"{name}.py"
+        if "/" in name:
+            path = PROJECT_FOLDER / f"{name}.py"
         return subprocess.run(
-            [sys.executable, str(PROJECT_FOLDER / "python_scripts" / f"{name}.py"), *arguments],
+            [sys.executable, str(path), *arguments],
             input=given,
             env=os.environ | environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 
@@ -52,5 +58,32 @@ def as_json(script: Script) -> Callable[..., Any]:
 
     def run(name: str, *arguments: str) -> Any:
         return json.loads(script(name, *arguments, "--json").stdout)
+
+    return run
+
+
+@pytest.fixture
+def send(script: Script, topic: str) -> Callable[[int], dict[str, int]]:
+    """Let the simulator send some readings to this test's topic; what it says it sent, by kind."""
+
+    def run(count: int) -> dict[str, int]:
+        arguments = ["--topic", topic, "--count", str(count), "--rate", "0", "--json"]
+        sent: dict[str, int] = json.loads(
+            script("streaming_pipeline/sensor_simulator", *arguments).stdout
+        )
+        assert sent["sent"] == count
+        return sent
+
+    return run
+
+
+@pytest.fixture
+def drain(script: Script, topic: str) -> Callable[[], None]:
+    """Let the validator read this test's topic to its end."""
+
+    def run() -> None:
+        arguments = ["--topic", topic, "--exit-when-idle", "1"]
+        done = script("streaming_pipeline/stream_validator", *arguments)
+        assert done.returncode == 0, done.stderr
 
     return run
