@@ -4,8 +4,9 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from kafka import KafkaAdminClient
-from kafka.errors import TopicAlreadyExistsError
+from kafka.errors import InvalidTopicError, TopicAlreadyExistsError
 
+from pipeline_console import StackError
 from pipeline_settings import SENSOR_TOPIC_PARTITIONS
 
 BATCH_RECORDS = 10_000
@@ -14,7 +15,7 @@ READING = {
     "enable_auto_commit": False,
     "auto_offset_reset": "earliest",  # the default, "latest", skips what was sent before
     "max_poll_records": BATCH_RECORDS,
-    "fetch_max_bytes": 8 * 1024 * 1024,
+    "fetch_max_bytes": 2 * 1024 * 1024,
     "metrics_enabled": False,
     "reconnect_backoff_max_ms": 2000,
 }
@@ -28,7 +29,10 @@ class Topic(NamedTuple):
 
 
 def ensure_topic(bootstrap: str, name: str) -> Topic:
-    """Make the topic if it is missing; raises KafkaError if no broker answers."""
+    """Make the topic if it is missing.
+
+    Raises KafkaError if no broker answers, StackError if Kafka does not take the name.
+    """
     admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=5000)
     try:
         if name not in admin.list_topics():
@@ -37,5 +41,9 @@ def ensure_topic(bootstrap: str, name: str) -> Topic:
                 admin.create_topics({name: partitions}, wait_for_metadata=True)
         described: dict[str, Any] = admin.describe_topics([name])[0]
         return Topic(name, str(described["topic_id"]))
+    except InvalidTopicError as error:
+        raise StackError(
+            f"Kafka takes no topic of the name {name!r}: letters, digits, '.', '_' and '-' only."
+        ) from error
     finally:
         admin.close()

@@ -64,7 +64,7 @@ class Validator:
 
     def run(self, idle_seconds: float | None) -> None:
         """Read until `stopping` is set or, with `idle_seconds`, until the topic is drained."""
-        last_record = last_totals = time.monotonic()
+        last_record = last_said = time.monotonic()
         while not self.stopping.is_set():
             batch = self.reader.read().judge()
             now = time.monotonic()
@@ -74,8 +74,8 @@ class Validator:
             if self.reader.in_doubt():
                 self.settle()
                 self.reader.take_up()
-            if now - last_totals > TOTALS_SECONDS:
-                last_totals = now
+            if batch.size and now - last_said > TOTALS_SECONDS:
+                last_said = now
                 log.info("%s, %d to go", self.totals_line(), self.reader.lag())
             if idle_seconds and now - last_record >= idle_seconds and self.is_drained():
                 break
