@@ -77,7 +77,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def read(self) -> Batch:
         """The next records. They must follow on those before, else their partition is in doubt."""
-        polled = self.ask_kafka(lambda: self.consumer.poll(timeout_ms=POLL_MS))
+        polled = self.ask_kafka(self.poll)
         while self.assignments:
             self.position = dict.fromkeys(part.partition for part in self.assignments.popleft())
             polled = {}
@@ -95,6 +95,18 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         expected = {partition: self.position[partition] or 0 for partition in after}
         self.position.update(after)
         return Batch(self.topic, records, expected, after)
+
+    def poll(self) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """What Kafka has for us now; also sees to it that a join of the group comes to its end.
+
+        kafka-python 3.0.12 forgets a join that outlasts the poll in which changed metadata began
+        it: such a member has no partitions from then on, sends no heartbeats and does not notice.
+        """
+        coordinator = self.consumer._coordinator
+        if coordinator.rejoining:
+            coordinator.request_rejoin()
+        polled: dict[TopicPartition, list[ConsumerRecord]] = self.consumer.poll(timeout_ms=POLL_MS)
+        return polled
 
     def follows(self, partition: int, offset: int) -> bool:
         """Whether `offset` is the next record: compaction and transactions leave gaps in a topic,

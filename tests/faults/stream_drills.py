@@ -46,18 +46,20 @@ class KillAtCommit:
         if self.writing and b"COMMIT" in data:
             self.writing, self.committing = False, True
             self.batches_left -= 1
-            if not self.after:
-                self._kill_in_time()
+            if self.batches_left == 0 and not self.after:
+                self._kill()
+                raise ConnectionAbortedError("the COMMIT never reaches the server")
 
     def server_says(self, data: bytes) -> None:
         if self.committing and b"COMMIT" in data:
             self.committing = False
-            if self.after:
-                self._kill_in_time()
+            if self.batches_left == 0 and self.after:
+                self._kill()
+                raise ConnectionAbortedError("the answer never reaches the validator")
 
-    def _kill_in_time(self) -> None:
-        if self.batches_left == 0:
-            self.run.kill(self.run.validators[-1])
+    def _kill(self) -> None:
+        self.run.fault("kill -9 of the validator")
+        self.run.validators[-1].kill()
 
 
 def kill_at_commit(run: Run) -> None:

@@ -117,6 +117,7 @@ class Run:
 
     def drain(self) -> None:
         """Heal the network; a last validator must read the topic to its end by a deadline."""
+        self.database_proxy.watch = None
         self.database_proxy.heal()
         self.kafka_proxy.heal()
         last = self.start("--exit-when-idle", "1")

@@ -12,7 +12,7 @@ _CHUNK = 65_536
 
 
 class Watcher(Protocol):
-    """Sees what passes through one connection, before it is passed on."""
+    """Sees what passes through a connection before it is passed on; an OSError ends it instead."""
 
     def client_says(self, data: bytes) -> None: ...
 
@@ -29,7 +29,7 @@ class TcpProxy:
         self, target_port: int, port: int = 0, watch: Callable[[], Watcher] | None = None
     ) -> None:
         self.target_port = target_port
-        self._watch = watch
+        self.watch = watch
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
         self._flowing = threading.Event()
@@ -100,7 +100,7 @@ class TcpProxy:
             client.close()  # what is behind the proxy is down: so is the proxy
             return
         server.settimeout(None)
-        watcher = self._watch() if self._watch else None
+        watcher = self.watch() if self.watch else None
         with self._lock:
             self._sockets |= {client, server}
         for source, sink, tell in (
