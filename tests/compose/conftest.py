@@ -6,6 +6,7 @@ the user's own Docker has the real images, those are used instead.
 """
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 from pipeline_settings import PROJECT_FOLDER
 from tests.compose import stand_ins
 from tests.compose.engine import docker_engine, why_not
+from tests.compose.project import Compose, project
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +45,23 @@ def docker(real_images: bool) -> Iterator[dict[str, str]]:
     with docker_engine() as environment:
         stand_ins.build_all(environment)
         yield environment
+
+
+@pytest.fixture(scope="session")
+def figures() -> Iterator[dict[str, str]]:
+    """What the tests measure; WRITE_FIGURES=1 puts it into docs/containers.md."""
+    measured: dict[str, str] = {}
+    yield measured
+    if measured and os.environ.get("WRITE_FIGURES"):
+        page = PROJECT_FOLDER / "docs/containers.md"
+        rows = "".join(f"| {what} | {value} |\n" for what, value in measured.items())
+        table = f"| | |\n|---|---|\n{rows}"
+        page.write_text(re.sub(r"(?<=-->\n\n)\| \| \|\n(\|.*\n)+", table, page.read_text()))
+
+
+@pytest.fixture(scope="session")
+def up(docker: dict[str, str], figures: dict[str, str]) -> Iterator[Compose]:
+    """All seven, started in a fresh clone as the README says, with nothing set."""
+    with project(docker) as compose:
+        figures["first start, images there: healthy after"] = f"{compose.up():.0f} s"
+        yield compose

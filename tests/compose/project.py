@@ -82,15 +82,17 @@ class Compose:
         found = self.state(container)["Health"]
         return found["Status"] if isinstance(found, dict) else None
 
-    def wait_until_healthy(self, since: dict[str, object], container: str) -> None:
-        """Wait until the container has been started anew and is healthy again."""
-        deadline = time.monotonic() + 120
+    def wait_until_healthy(self, since: dict[str, object], container: str) -> float:
+        """Wait until the container has been started anew and is healthy again; the seconds."""
+        begin = time.monotonic()
         while (
             self.state(container)["StartedAt"] == since["StartedAt"]
             or self.health(container) != "healthy"
         ):
-            assert time.monotonic() < deadline, self.run("docker", "logs", "--tail=20", container)
+            waited = time.monotonic() - begin
+            assert waited < 120, self.run("docker", "logs", "--tail=20", container)
             time.sleep(0.5)
+        return time.monotonic() - begin
 
     def counts(self) -> dict[str, int]:
         """Rows of the tables that people look at."""
@@ -119,7 +121,7 @@ def query(login: dict[str, Any], sql: str) -> list[tuple[Any, ...]]:
 
 @contextmanager
 def project(docker: dict[str, str], *overrides: str) -> Iterator[Compose]:
-    """A fresh clone, without .env, on free ports; what was brought up is taken down at the end."""
+    """A fresh clone, without .env, on free ports; containers and data are deleted at the end."""
     folder = install.local_folder() / "test-compose"
     shutil.rmtree(folder, ignore_errors=True)
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
@@ -133,4 +135,6 @@ def project(docker: dict[str, str], *overrides: str) -> Iterator[Compose]:
         yield compose
     finally:
         compose("down", "--volumes", "--remove-orphans", "--timeout", "3")
-        shutil.rmtree(folder)
+    left = compose.run("docker", "volume", "ls", "--quiet", "--filter", f"name={folder.name}_")
+    assert not left, "`down --volumes` deletes the data"
+    shutil.rmtree(folder)

@@ -2,20 +2,13 @@
 
 import json
 import sys
-from collections.abc import Iterator
 
 import psutil
 import pytest
+from kafka import KafkaConsumer, TopicPartition
 
-from tests.compose.project import LONG_RUNNING, Compose, project
-
-
-@pytest.fixture(scope="module")
-def up(docker: dict[str, str]) -> Iterator[Compose]:
-    """All seven, started in a fresh clone as the README says, with nothing set."""
-    with project(docker) as compose:
-        print(f"\nhealthy after {compose.up():.0f} s")
-        yield compose
+from pipeline_settings import SENSOR_TOPIC, SENSOR_TOPIC_PARTITIONS
+from tests.compose.project import LONG_RUNNING, Compose
 
 
 def test_up_returns_when_all_is_usable(up: Compose) -> None:
@@ -68,12 +61,15 @@ def test_the_topic_has_its_partitions(up: Compose) -> None:
 
 
 @pytest.mark.parametrize("container", LONG_RUNNING)
-def test_a_killed_service_comes_back_and_nothing_is_lost(up: Compose, container: str) -> None:
+def test_a_killed_service_comes_back_and_nothing_is_lost(
+    up: Compose, figures: dict[str, str], container: str
+) -> None:
     before = up.counts()
     since = up.state(container)
     # `docker kill` counts as "stopped by the user"; a crash is a process that dies by itself.
     psutil.Process(int(str(since["Pid"]))).kill()
-    up.wait_until_healthy(since, container)
+    seconds = up.wait_until_healthy(since, container)
+    figures[f"`{container}` killed: healthy again after"] = f"{seconds:.0f} s"
     assert up.counts() == before
 
 
@@ -95,18 +91,21 @@ def test_every_service_can_be_restarted(up: Compose) -> None:
     assert up.counts() == before
 
 
-def test_down_and_up_keep_the_data_and_the_topics(up: Compose) -> None:
-    before = up.counts()
+def test_down_and_up_keep_the_data_and_the_topics(up: Compose, figures: dict[str, str]) -> None:
+    before = up.counts(), messages(up)
+    assert sum(before[1].values()) > 0
     up("down")
-    print(f"\nhealthy again after {up.up():.0f} s")
-    assert up.counts() == before
-    printed = up.run(sys.executable, "python_scripts/demo.py", "--seconds", "2")
-    assert "The ledgers balance" in printed
-    print(up.run("docker", "stats", "--no-stream", "--format", "table {{.Name}}\t{{.MemUsage}}"))
+    figures["later starts: healthy after"] = f"{up.up():.0f} s"
+    assert (up.counts(), messages(up)) == before
+    stats = ["docker", "stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}", *LONG_RUNNING]
+    for line in up.run(*stats).splitlines():
+        container, used, _, limit = line.split()
+        figures[f"memory of `{container}`, and its limit"] = f"{used}, {limit}"
 
 
-def test_down_with_volumes_deletes_the_data(up: Compose) -> None:
-    up("down", "--volumes")
-    up("up", "--detach", "--wait", "my_postgres", "my_timescaledb")
-    found = up.counts()
-    assert (found["raw_products"], found["sensor_readings"]) == (4, 1000)
+def messages(up: Compose) -> dict[TopicPartition, int]:
+    """The offset at the end of each partition of the sensor topic."""
+    partitions = [TopicPartition(SENSOR_TOPIC, number) for number in range(SENSOR_TOPIC_PARTITIONS)]
+    with KafkaConsumer(bootstrap_servers=up.settings.kafka_bootstrap_servers) as consumer:
+        offsets: dict[TopicPartition, int] = consumer.end_offsets(partitions)
+    return offsets
