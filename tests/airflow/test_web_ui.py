@@ -1,7 +1,9 @@
 """A person can run the DAG from Airflow's pages, in a real browser."""
 
+import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
@@ -33,7 +35,11 @@ def test_a_wrong_password_is_refused(airflow: Stack, page: Page) -> None:
 
 
 def test_the_dag_is_found_switched_on_triggered_and_green(airflow: Stack, page: Page) -> None:
-    wait_for_dag(sign_in(airflow.settings), DAG_ID)
+    api = sign_in(airflow.settings)
+    wait_for_dag(api, DAG_ID)
+    # Off, as on a fresh stack, whatever other tests have done.
+    api.patch(f"/api/v2/dags/{DAG_ID}", json={"is_paused": True}).raise_for_status()
+    before = runs(api)
     sign_in_by_hand(page, airflow.settings.airflow_password)
     page.get_by_role("link", name="Dags").click()
     page.get_by_role("link", name=DAG_ID, exact=True).click()
@@ -42,8 +48,19 @@ def test_the_dag_is_found_switched_on_triggered_and_green(airflow: Stack, page: 
     expect(page.get_by_text(f"Unpause {DAG_ID} on trigger")).to_be_visible()
     page.get_by_test_id("trigger-dag-submit").click()
 
+    deadline = time.monotonic() + 30
+    while not (new := runs(api) - before) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert len(new) == 1
     page.goto(f"/dags/{DAG_ID}/runs")
-    expect(page.get_by_text("Success").first).to_be_visible(timeout=120 * SECONDS)
+    newest = page.get_by_role("row").nth(1)  # below the headings
+    expect(newest).to_contain_text("Success", timeout=120 * SECONDS)
+
+
+def runs(api: httpx.Client) -> set[str]:
+    """Ids of all runs of the DAG."""
+    found = api.get(f"/api/v2/dags/{DAG_ID}/dagRuns").raise_for_status().json()["dag_runs"]
+    return {run["dag_run_id"] for run in found}
 
 
 def sign_in_by_hand(page: Page, password: str) -> None:
