@@ -14,7 +14,7 @@ demo: up ## set up, start everything, run both pipelines, show the results
 	@$(PYTHON) python_scripts/demo.py
 
 up: env ## start the seven services and wait until they are healthy
-	@case $$(local_stack/choose.sh) in \
+	@case $$(local_stack/choose.sh up) in \
 	  docker) docker compose up -d --wait ;; \
 	  local) $(PYTHON) -m local_stack up ;; \
 	  *) exit 2 ;; \
@@ -22,7 +22,7 @@ up: env ## start the seven services and wait until they are healthy
 
 down: .venv/installed ## stop the services; the data stays
 	@case $$(local_stack/choose.sh) in \
-	  docker) docker compose down ;; \
+	  docker) docker compose down --remove-orphans ;; \
 	  local) $(PYTHON) -m local_stack down ;; \
 	  *) exit 2 ;; \
 	esac
@@ -59,13 +59,13 @@ airflow: .venv/installed ## Airflow's own command: make airflow ARGS="dags list"
 
 reset: .venv/installed ## stop the services and delete their data; the next start is a first one
 	@case $$(local_stack/choose.sh) in \
-	  docker) docker compose down --volumes ;; \
+	  docker) docker compose down --volumes --remove-orphans ;; \
 	  local) $(PYTHON) -m local_stack reset ;; \
 	  *) exit 2 ;; \
 	esac
 
 clean: ## stop everything and delete all that make has made, the data too
-	@if docker info >/dev/null 2>&1; then docker compose down --volumes 2>/dev/null; fi; true
+	@if docker info >/dev/null 2>&1; then docker compose down --volumes --remove-orphans 2>/dev/null; fi; true
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local_stack clean; fi
 	@rm -rf .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

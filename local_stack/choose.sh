@@ -1,6 +1,7 @@
 #!/bin/sh
 # Say which stack to use, "docker" or "local": the one that STACK names, else the one that runs,
-# else Docker where a daemon answers and the images are there or can be pulled, else processes.
+# else Docker where a daemon answers and has the images, else processes. `choose.sh up` pulls the
+# images that are missing; the other commands download nothing.
 cd "$(dirname "$0")/.." || exit 1
 
 case "${STACK:-}" in
@@ -17,6 +18,7 @@ if docker compose ps --services --status running 2>/dev/null | grep -q .; then
 fi
 for image in $(docker compose config --images 2>/dev/null); do
     docker image inspect "$image" >/dev/null 2>&1 && continue
+    [ "${1:-}" = up ] || { echo local; exit; }
     echo "Pulling $image ..." >&2
     docker pull --quiet "$image" >/dev/null 2>&1 && continue
     echo "Docker answers, but $image cannot be pulled: using local processes instead." >&2

@@ -5,6 +5,7 @@ it has under .local/ and is ended when the tests end.
 """
 
 import os
+import platform
 import shutil
 import subprocess
 import time
@@ -24,9 +25,18 @@ def why_not() -> str | None:
     """Why no engine can be had here, or None when it can."""
     if os.geteuid() != 0:
         return "starting a Docker engine of the tests' own needs root"
-    if shutil.which("apt-get") is None:
-        return "the engine is installed from Debian's packages, and this is not Debian"
+    if platform.freedesktop_os_release().get("VERSION_CODENAME") != "bookworm":
+        return "engine and images are made from Debian 12's packages, and this is another system"
+    if not may_make_containers():
+        return "this is a container that may not start containers (it lacks CAP_SYS_ADMIN)"
     return None
+
+
+def may_make_containers() -> bool:
+    """Whether this process has CAP_SYS_ADMIN, the 21st of the capabilities."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    effective = next(line.split()[1] for line in status if line.startswith("CapEff"))
+    return bool(int(effective, 16) >> 21 & 1)
 
 
 @contextmanager

@@ -60,6 +60,19 @@ def test_the_topic_has_its_partitions(up: Compose) -> None:
     assert "PartitionCount: 6" in described.replace("PartitionCount:6", "PartitionCount: 6")
 
 
+def test_make_finds_the_running_containers(up: Compose) -> None:
+    # -o: the environment of the tests serves the copy too
+    make = ["make", "-o", ".venv/installed", f"PYTHON={sys.executable}"]
+    assert up.run("local_stack/choose.sh") == "docker\n"
+    status = up.run(*make, "status")
+    assert all(name in status for name in [*LONG_RUNNING, "airflow_init"])
+    assert "started (kafka.server.KafkaServer)" in up.run(*make, "logs", "SERVICE=my_kafka")
+    assert "product_batch_pipeline" in up.run(*make, "airflow", "ARGS=dags list")
+    since = up.state("my_zookeeper")
+    up.run(*make, "restart", "SERVICE=my_zookeeper")
+    up.wait_until_healthy(since, "my_zookeeper")
+
+
 @pytest.mark.parametrize("container", LONG_RUNNING)
 def test_a_killed_service_comes_back_and_nothing_is_lost(
     up: Compose, figures: dict[str, str], container: str
