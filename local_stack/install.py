@@ -237,7 +237,7 @@ def write_env(project: Path = PROJECT_FOLDER) -> None:
     made = {
         "AIRFLOW_JWT_SECRET": secrets.token_urlsafe(32),
         "AIRFLOW_FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-        "AIRFLOW_UID": str(os.getuid() if hasattr(os, "getuid") else 50000),  # not on Windows
+        "AIRFLOW_UID": str(os.getuid()),
     }
     lines = (project / ".env.example").read_text().splitlines()
     names = (line.partition("=")[0] for line in lines)

@@ -158,7 +158,10 @@ def services(settings: Settings, folder: Path, logs: Path) -> list[Service]:
         ),
         Service(
             name="airflow_init",
-            command=shell(f"airflow db migrate && airflow connections import {connections}"),
+            command=shell(
+                # --overwrite: PGPORT may have moved since the last start.
+                f"airflow db migrate && airflow connections import --overwrite {connections}"
+            ),
             depends_on=("my_postgres",),
             prepare=lambda: airflow.write_files(settings, airflow_home),
             environment=airflow_settings,

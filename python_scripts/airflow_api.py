@@ -75,7 +75,7 @@ def follow(
         if state == "success":
             return
         if state == "failed" or time.monotonic() > deadline:
-            page = f"{airflow.base_url}dags/{dag_id}/runs/{run_id}"
+            page = f"{str(airflow.base_url).rstrip('/')}/dags/{dag_id}/runs/{run_id}"
             raise StackError(f"The run of {dag_id} is {state}. Its tasks' logs are at {page}")
         time.sleep(0.5)
 
