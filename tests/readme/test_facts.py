@@ -112,7 +112,7 @@ def test_the_project_tree_is_that_of_the_repository() -> None:
     gone = [n for n in named if not any(f == n or f.startswith(n.rstrip("/") + "/") for f in files)]
     assert gone == []
     top = {f.partition("/")[0] + ("/" if "/" in f else "") for f in files}
-    assert top - set(named) == {"README.md", ".gitattributes"}
+    assert {name for name in top - set(named) if name[0] != "."} == {"README.md"}
 
 
 def test_the_dependency_table_is_that_of_the_requirements() -> None:
