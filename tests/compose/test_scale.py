@@ -12,7 +12,6 @@ from tests.compose import stand_ins
 from tests.compose.project import LONG_RUNNING, Compose, query
 
 WORKERS = ["airflow_worker-1", "airflow_worker-2"]
-VALIDATORS = ["stream_validator-1", "stream_validator-2"]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +80,7 @@ def ledger(scaled: Compose) -> dict[str, int]:
 def partitions_of_each_member(scaled: Compose) -> list[int]:
     """How many partitions Kafka has given to each validator."""
     admin = KafkaAdminClient(bootstrap_servers=scaled.settings.kafka_bootstrap_servers)
-    group = admin.describe_groups([VALIDATOR_GROUP])[VALIDATOR_GROUP]
+    members = admin.describe_groups([VALIDATOR_GROUP])[VALIDATOR_GROUP]["members"]
     admin.close()
-    print(group)
-    return []
+    assigned = [member["member_assignment"]["assigned_partitions"] for member in members]
+    return [sum(len(topic["partitions"]) for topic in topics) for topics in assigned]
