@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 try:
     from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context, task
-    from airflow.sdk.exceptions import AirflowSkipException
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
     # run_immediately: switching the DAG on late must not run the 02:00 that was missed.
     WHEN: dict[str, Any] = {
@@ -29,7 +29,7 @@ try:
     NAMES: dict[str, Any] = {"map_index_template": "{{ vendor }}"}
 except ImportError:  # Airflow 2.8
     from airflow.decorators import dag, task  # type: ignore[attr-defined,no-redef]
-    from airflow.exceptions import AirflowSkipException  # type: ignore[no-redef]
+    from airflow.exceptions import AirflowFailException, AirflowSkipException  # type: ignore[no-redef]
     from airflow.models.param import Param  # type: ignore[import-not-found,no-redef]
     from airflow.operators.python import get_current_context  # type: ignore[import-not-found,no-redef]
 
@@ -99,9 +99,12 @@ def connect() -> "Connection":
 
 def for_each(selection: str, step: Callable[["Connection", str], int]) -> Batch:
     """Do a step for the selected batch, or for all; returns the selection and the rows it had."""
-    with closing(connect()) as connection:
-        ids = steps.batch_ids(connection, selection)
-        return {"batch_id": selection, "rows": sum(step(connection, one) for one in ids)}
+    try:
+        with closing(connect()) as connection:
+            ids = steps.batch_ids(connection, selection)
+            return {"batch_id": selection, "rows": sum(step(connection, one) for one in ids)}
+    except steps.BatchError as error:  # another attempt would say the same
+        raise AirflowFailException(error) from None
 
 
 @dag(
