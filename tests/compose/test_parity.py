@@ -129,6 +129,13 @@ def test_every_setting_is_in_the_example_file_with_its_default() -> None:
     assert set(example) - {name.upper() for name in Settings.model_fields} == {"AIRFLOW_UID"}
 
 
+def test_every_variable_of_the_compose_files_is_in_the_example_file() -> None:
+    example = (PROJECT_FOLDER / ".env.example").read_text()
+    for file in PROJECT_FOLDER.glob("docker-compose*.yml"):
+        for name in set(re.findall(r"(?<!\$)\$\{(\w+)", file.read_text())) - {"NAME"}:
+            assert f"\n{name}=" in example, (file.name, name)
+
+
 def test_no_secret_is_the_same_in_two_clones(tmp_path: Path) -> None:
     from local_stack.install import write_env  # noqa: PLC0415 - beside what it tests
 
