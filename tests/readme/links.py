@@ -1,6 +1,6 @@
 """Links to lines of code: each must still lead to the code that the page quotes.
 
-A table row `| … | `code` | [file](path#L12) |` promises that line 12 of the file holds the code.
+A table row `| … | `code` | [file](path#L12) |` promises that who goes to line 12 of the file sees it.
 `python -m tests.readme.links` puts numbers right where the code has moved.
 """
 
@@ -12,6 +12,9 @@ from pipeline_settings import PROJECT_FOLDER
 from tests.readme.blocks import pages
 
 QUOTED_LINE = re.compile(r"`(?P<code>[^`]+)` \| \[[^]]+\]\((?P<path>[^)#]+)#L(?P<line>\d+)\)")
+
+
+IN_SIGHT = 20  # lines that one sees around the line that a link leads to
 
 
 class LineLink(NamedTuple):
@@ -26,6 +29,10 @@ class LineLink(NamedTuple):
         """The lines that do hold the code."""
         text = (self.page.parent / self.path).read_text()
         return [number for number, line in enumerate(text.splitlines(), 1) if self.code in line]
+
+    def leads_there(self) -> bool:
+        """Whether who follows the link sees the code."""
+        return any(abs(line - self.line) <= IN_SIGHT for line in self.true_lines())
 
 
 def line_links() -> list[LineLink]:
