@@ -108,7 +108,7 @@ def show_readings(connection: "Connection") -> None:
     left.subheader("Readings by minute")
     left.altair_chart(by_minute(frame(connection, "stream_minutes")))
     right.subheader("Why readings were rejected")
-    reasons(right, frame(connection, "invalid_reasons"))
+    right.table(by_reason(frame(connection, "invalid_reasons")))
 
 
 def by_minute(rows: pd.DataFrame) -> alt.Chart:
@@ -125,10 +125,9 @@ def by_minute(rows: pd.DataFrame) -> alt.Chart:
     )
 
 
-def reasons(place: "st.delta_generator.DeltaGenerator", rows: pd.DataFrame) -> None:
-    """Each reason with its share of all."""
-    share = st.column_config.ProgressColumn("percent", format="%.1f", min_value=0, max_value=100)
-    place.dataframe(rows, hide_index=True, column_config={"percent": share})
+def by_reason(rows: pd.DataFrame) -> "pd.io.formats.style.Styler":
+    """A table with the reason at the head of each row."""
+    return rows.set_index("reason").style.format(precision=2)
 
 
 # --- Batch ----------------------------------------------------------------------------------------
@@ -158,15 +157,18 @@ def show_batch(connection: "Connection") -> None:
     left.subheader("Pass rate of each run, %")
     left.altair_chart(pass_rates(frame(connection, "batch_runs")))
     right.subheader("Why products were rejected")
-    reasons(right, frame(connection, "top_rejection_reasons"))
+    right.table(by_reason(frame(connection, "top_rejection_reasons")))
 
 
 def pass_rates(runs: pd.DataFrame) -> alt.Chart:
     """A bar for each run, the oldest first."""
-    runs["run"] = [f"{time:%d %b %H:%M:%S}" for time in runs["reported_at"]]
+    runs["run"] = [f"{time:%d %b|%H:%M:%S}" for time in runs["reported_at"]]
+    in_two_lines = alt.Axis(labelAngle=0, labelExpr="split(datum.label, '|')")
     bars: alt.Chart = alt.Chart(runs[::-1], height=HEIGHT).mark_bar(color=GOOD, size=24)
-    rate = alt.Y("pass_rate", title=None).scale(domain=[0, 100])
-    return bars.encode(x=alt.X("run", title=None, sort=None), y=rate)
+    return bars.encode(
+        x=alt.X("run", title=None, sort=None, axis=in_two_lines),
+        y=alt.Y("pass_rate", title=None, stack=None).scale(domain=[0, 100]),
+    )
 
 
 def flow(zones: dict[str, int]) -> str:
