@@ -91,14 +91,16 @@ def time_peer(place: Place, reference: Reference, *, script: str) -> Cost:
         return time_processes(place, [peer(script, place.topic)], done)
 
 
-def peer(script: str, *arguments: str) -> list[str]:
-    """What starts a peer, with its own packages."""
-    return [str(packages.python()), "-m", f"streaming_pipeline.bench_peers.{script}", *arguments]
+def peer(script: str, *arguments: str, python: str = "") -> list[str]:
+    """What starts a script of bench_peers, with its own packages unless `python` has them."""
+    module = f"streaming_pipeline.bench_peers.{script}"
+    return [python or str(packages.python()), "-m", module, *arguments]
 
 
 def time_connect(place: Place, _: Reference) -> Cost:
     """Kafka Connect, until the last record of each partition is in its table."""
-    command = peer("kafka_connect", place.topic, str(packages.connect_jars()))
+    jars = str(packages.connect_jars())
+    command = peer("kafka_connect", place.topic, jars, python=sys.executable)
     last = (*last_offsets(place), place.topic)
     with asking(place) as ask:
 
@@ -119,9 +121,9 @@ def last_offsets(place: Place) -> tuple[list[int], list[int]]:
 
 def time_kafka_python(place: Place, _: Reference, *, judge: bool) -> Cost:
     """The validator's client without a database, until it has read the topic to its end."""
-    script = "streaming_pipeline.bench_peers.read_kafka_python"
     options = ["--judge"] if judge else []
-    return time_processes(place, [[sys.executable, "-m", script, place.topic, *options]])
+    command = peer("read_kafka_python", place.topic, *options, python=sys.executable)
+    return time_processes(place, [command])
 
 
 def time_confluent(place: Place, _: Reference) -> Cost:

@@ -113,7 +113,7 @@ def fill_disk(lab: Lab, pause: float) -> None:
         with suppress(OSError), ballast.open("wb", buffering=0) as file:
             while True:
                 file.write(bytes(65_536))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while disk_errors(lab) == failed:
             assert time.monotonic() < deadline, "no insert has failed"
             time.sleep(0.1)
