@@ -1,7 +1,8 @@
--- Lag in time: how long ago each sensor was last heard of
+-- Lag in time: how long ago each sensor of the last week was last heard of
 SELECT sensor_id,
        max(time) AS last_reading,
        date_trunc('second', now() - max(time)) AS ago
 FROM sensor_readings
+WHERE time > now() - INTERVAL '7 days'
 GROUP BY sensor_id
 ORDER BY sensor_id;
