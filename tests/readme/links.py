@@ -1,6 +1,6 @@
 """Links to lines of code: each must still lead to the code that the page quotes.
 
-A table row `| … | `code` | [file](path#L12) |` promises that who goes to line 12 of the file sees it.
+A table row `| … | `code` | [file](path#L12) |` promises that one sees the code at line 12.
 `python -m tests.readme.links` puts numbers right where the code has moved.
 """
 
