@@ -3,6 +3,8 @@
 What this does not prove: the real images' own quirks. No registry can be reached where CI runs, so
 the images are stand-ins (stand_ins.py) that follow the documented contract of the real ones. Where
 the user's own Docker has the real images, those are used instead.
+
+The fixtures are the package's: the engine ends with these tests, not with the last test of all.
 """
 
 import os
@@ -19,7 +21,7 @@ from tests.compose.engine import docker_engine, why_not
 from tests.compose.project import Compose, project
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def real_images() -> bool:
     """Whether the user's own Docker has all the real images."""
     if shutil.which("docker") is None:
@@ -34,7 +36,7 @@ def real_images() -> bool:
     return subprocess.run(inspect, capture_output=True, check=False).returncode == 0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def docker(real_images: bool) -> Iterator[dict[str, str]]:
     """The environment of an engine that has every image that docker-compose.yml names."""
     if real_images:
@@ -47,7 +49,7 @@ def docker(real_images: bool) -> Iterator[dict[str, str]]:
         yield environment
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def figures() -> Iterator[dict[str, str]]:
     """What the tests measure; WRITE_FIGURES=1 puts it into docs/containers.md."""
     measured: dict[str, str] = {}
@@ -59,7 +61,7 @@ def figures() -> Iterator[dict[str, str]]:
         page.write_text(re.sub(r"(?<=-->\n\n)\| \| \|\n(\|.*\n)+", table, page.read_text()))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def up(docker: dict[str, str], figures: dict[str, str]) -> Iterator[Compose]:
     """All seven, started in a fresh clone as the README says, with nothing set."""
     with project(docker) as compose:
