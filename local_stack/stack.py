@@ -72,7 +72,7 @@ class Stack:
             self._start_in_order(wanted, running)
         except BaseException:
             if running:
-                self._stop(fresh)
+                self.stop(*(service.name for service in fresh))
             else:
                 self.down()
             raise
@@ -117,7 +117,7 @@ class Stack:
     def down(self) -> None:
         """Stop every service, each after those that depend on it; the data stays."""
         if self.is_supervised():
-            self._stop(self.services.values())
+            self.stop(*self.services)
             self._supervisor.shutdown()
         deadline = time.monotonic() + 60
         while processes := self._processes():
@@ -130,16 +130,15 @@ class Stack:
                     process.terminate()
             psutil.wait_procs(processes, timeout=2)
 
-    def _stop(self, stopping: Iterable[Service]) -> None:
-        ordered = self._with_dependencies(s.name for s in stopping)
-        names = {s.name for s in stopping}
-        for service in reversed(ordered):
+    def stop(self, *names: str) -> None:
+        """Stop the named services, each after those of them that depend on it."""
+        for service in reversed(self._with_dependencies(names)):
             if service.name in names and service.name in self.running():
                 self._supervisor.stopProcess(service.name)
 
     def restart(self, name: str) -> None:
         """Stop one service in an orderly way and start it; return when it is healthy again."""
-        self._stop([self.services[name]])
+        self.stop(name)
         self._start(self.services[name])
         self.wait_until_healthy(name)
 

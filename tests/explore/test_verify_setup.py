@@ -15,10 +15,11 @@ from tests.faults.tcp_proxy import TcpProxy
 
 
 @pytest.fixture(scope="module")
-def whole_stack(stack: Stack) -> Stack:
+def whole_stack(stack: Stack) -> Iterator[Stack]:
     """Every service is up."""
     stack.up()
-    return stack
+    yield stack
+    stack.stop("airflow_webserver", "airflow_scheduler")
 
 
 @pytest.fixture
