@@ -24,7 +24,8 @@ def page(airflow: Stack) -> Iterator[Page]:
             executable_path="/usr/bin/chromium", args=f"{quiet} {background}".split()
         )
         page = browser.new_page(base_url=airflow.settings.airflow_url, locale="en-US")
-        page.set_default_timeout(30 * SECONDS)
+        page.set_default_timeout(60 * SECONDS)
+        expect.set_options(timeout=60 * SECONDS)
         yield page
         browser.close()
 
