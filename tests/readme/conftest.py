@@ -86,7 +86,7 @@ class Reader:
 
     def finish(self, process: "subprocess.Popen[str]") -> tuple[int, str]:
         """Exit status and output of a block, as they would be with the default ports."""
-        printed, _ = process.communicate(timeout=180)
+        printed, _ = process.communicate(timeout=400)
         for default, port in self.ports.items():
             printed = printed.replace(f":{port}", f":{default}")
         return process.returncode, printed
