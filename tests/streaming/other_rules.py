@@ -1,0 +1,28 @@
+"""The validator as it would be with another rule for temperature, and a higher RULE_VERSION.
+
+python -m tests.streaming.other_rules LOWEST HIGHEST [options of stream_validator.py]
+"""
+
+import sys
+from typing import Annotated
+
+import msgspec
+
+from pipeline_console import run
+from streaming_pipeline import batch, rules, stream_validator
+
+lowest, highest = float(sys.argv.pop(1)), float(sys.argv.pop(1))
+rules.RANGES["temperature"] = (lowest, highest)
+batch.RULE_VERSION = rules.RULE_VERSION + 1  # type: ignore[attr-defined]
+
+
+class Reading(rules.Reading):
+    """As the rules have it, but for the range."""
+
+    temperature: Annotated[float, msgspec.Meta(ge=lowest, le=highest)]
+
+
+rules.Reading = Reading  # type: ignore[misc]
+rules.DECODER = msgspec.json.Decoder(Reading)
+if __name__ == "__main__":
+    run(stream_validator.app)

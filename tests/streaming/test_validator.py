@@ -1,0 +1,155 @@
+"""stream_validator.py as a process: stopped, restarted, shared, and cut off from its servers."""
+
+import json
+import re
+import signal
+import time
+from datetime import datetime, timedelta, timezone
+from subprocess import Popen
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+from typer.testing import CliRunner
+
+from streaming_pipeline.kafka_topic import ensure_topic
+from streaming_pipeline.stream_validator import app
+from tests.streaming.conftest import Pipeline, ended
+
+START = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(minutes=5)
+
+
+def reading(number: int, **fields: Any) -> bytes:
+    """A valid reading, one for each number, with some fields changed."""
+    sensor = f"sensor_{number % 3}"
+    values = {
+        "sensor_id": sensor,
+        "timestamp": (START + timedelta(milliseconds=number)).isoformat(),
+        "temperature": 20.5,
+        "humidity": 50,
+        "pressure": 1013,
+        "location": "x",
+    }
+    return json.dumps(values | fields).encode()
+
+
+def read_by(process: "Popen[str]") -> int:
+    """How many records a validator says it has read, once it has ended well."""
+    out, _ = ended(process)
+    [line] = re.findall(r"\| in +\| +(\d+) \|", out)
+    return int(line)
+
+
+def test_stopped_in_mid_stream_then_two_share_the_rest(pipeline: Pipeline) -> None:
+    total = 60_000
+    for number in range(total):
+        pipeline.send(reading(number), partition=number % 6)
+    read = 0
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        validator = pipeline.start_validator()
+        pipeline.wait_until_read(read + 1)
+        validator.send_signal(stop)
+        read += read_by(validator)
+        assert pipeline.ledger() == (read, read, 0)
+    pipeline.producer.flush()
+    assert read < total
+    two = [pipeline.start_validator("--exit-when-idle", "1") for _ in range(2)]
+    assert read + sum(map(read_by, two)) == total
+    assert pipeline.ledger() == (total, total, 0)
+
+
+def test_duplicates_conflicts_and_what_the_database_refuses(pipeline: Pipeline) -> None:
+    pipeline.send(*[reading(number) for number in range(100)])
+    pipeline.validate()
+
+    pipeline.execute("ALTER TABLE sensor_readings ADD CHECK (temperature <> 66)")
+    refused = [reading(200, temperature=66), reading(250, temperature=66)]
+    conflict = reading(7, humidity=51)
+    pipeline.send(*[reading(number) for number in range(50, 200)], partition=1)
+    pipeline.send(refused[0], *[reading(number) for number in range(201, 250)], partition=1)
+    pipeline.send(refused[1], conflict, conflict, partition=1)
+    pipeline.validate()
+
+    assert pipeline.ledger() == (100 + 150 + 50 + 3, 100 + 100 + 50 + 3, 50)
+    quarantine = pipeline.rows(
+        'SELECT issues, raw, sensor_id FROM sensor_readings_invalid ORDER BY "offset"'
+    )
+    assert quarantine == [
+        ("rejected_by_database", refused[0], "sensor_2"),
+        ("rejected_by_database", refused[1], "sensor_1"),
+        ("conflict", conflict, "sensor_1"),
+        ("conflict", conflict, "sensor_1"),
+    ]
+    where = pipeline.rows('SELECT "offset" FROM stream_duplicates WHERE topic = %s')
+    assert sorted(where) == [(offset,) for offset in range(50)]
+
+
+def test_database_away_then_back_then_without_its_table(pipeline: Pipeline) -> None:
+    name = pipeline.login["dbname"]
+    validator = pipeline.start_validator()
+    pipeline.send(*[reading(number) for number in range(100)])
+    pipeline.wait_until_read(100)
+
+    admin = Pipeline(
+        pipeline.kafka, pipeline.topic, pipeline.login | {"dbname": "postgres"}, pipeline.producer
+    )
+    admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    admin.rows(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    pipeline.send(*[reading(number) for number in range(100, 200)])
+    assert validator.stderr is not None
+    while "does not answer: waiting for it" not in validator.stderr.readline():
+        assert validator.poll() is None
+    admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    pipeline.wait_until_read(200)
+    assert pipeline.ledger() == (200, 200, 0)
+
+    pipeline.execute("ALTER TABLE sensor_readings_invalid RENAME TO elsewhere")
+    pipeline.send(b"no JSON", reading(201))
+    _, err = ended(validator, 1)
+    assert "sql/init_timescale.sql" in err.splitlines()[-1]
+    pipeline.execute("ALTER TABLE elsewhere RENAME TO sensor_readings_invalid")
+    pipeline.validate()
+    assert pipeline.ledger() == (202, 202, 0)
+
+
+def test_gaps_are_passed_but_loss_is_said(pipeline: Pipeline) -> None:
+    producer = KafkaProducer(bootstrap_servers=pipeline.kafka, transactional_id=pipeline.topic)
+    producer.init_transactions()
+    for number in range(3):  # each transaction leaves a mark, which takes an offset
+        producer.begin_transaction()
+        producer.send(pipeline.topic, reading(number), partition=0)
+        producer.commit_transaction()
+    producer.close()
+    pipeline.validate()
+    assert pipeline.ledger() == (3, 3, 0)
+    offsets = "SELECT next_offset FROM stream_offsets WHERE topic = %s AND partition = 0"
+    assert pipeline.rows(offsets) == [(6,)]
+
+    pipeline.send(*[reading(number) for number in range(3, 13)])
+    pipeline.producer.flush()
+    admin = KafkaAdminClient(bootstrap_servers=pipeline.kafka)
+    admin.delete_records({TopicPartition(pipeline.topic, 0): 11})  # five of them are lost
+    _, err = ended(pipeline.start_validator("--exit-when-idle", "0.5"), 1)
+    assert "up to offset 6, but Kafka holds 11 to 16" in err
+    assert pipeline.ledger() == (3, 3, 0)
+    pipeline.validate("--accept-loss")
+    assert pipeline.ledger() == (8, 8, 0)
+
+    admin.delete_topics([pipeline.topic])
+    while pipeline.topic in admin.list_topics():
+        time.sleep(0.1)
+    admin.close()
+    ensure_topic(pipeline.kafka, pipeline.topic)
+    pipeline.send(b"no JSON", *[reading(number) for number in range(10, 30)])
+    pipeline.producer.flush()
+    _, err = ended(pipeline.start_validator("--exit-when-idle", "0.5"), 1)
+    assert "was made anew since" in err
+    pipeline.validate("--accept-loss")
+    assert pipeline.ledger() == (8 + 21, 8 + 1 + 17, 3)
+
+
+def test_usage(pipeline: Pipeline) -> None:
+    for arguments in (["--exit-when-idle", "0"], ["--replay-from", "2026-11-24"], ["--fast"]):
+        assert CliRunner().invoke(app, arguments).exit_code == 2
+    assert "--accept-loss" in CliRunner().invoke(app, ["--help"]).output
+    _, err = ended(pipeline.start_validator("--topic", "a b"), 1)
+    assert err.startswith("Kafka takes no topic of the name 'a b'")
