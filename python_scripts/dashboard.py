@@ -3,13 +3,14 @@
 What the page shows is in dashboard_page.py; this script only starts Streamlit with it.
 """
 
+import socket
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from streamlit.web import cli
 
-from pipeline_console import run
+from pipeline_console import StackError, run
 
 PAGE = Path(__file__).with_name("dashboard_page.py")
 
@@ -22,6 +23,9 @@ def main(
     browser: Annotated[bool, typer.Option(help="Open a browser by itself.")] = True,
 ) -> None:
     """Serve the live page on this machine until Ctrl-C."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("localhost", port)) == 0:
+            raise StackError(f"Port {port} is taken. Take another one: --port {port + 1}")
     options = {
         "server.address": "localhost",
         "server.port": port,

@@ -4,6 +4,8 @@
 python python_scripts/explore_kafka.py                   # everything
 python python_scripts/explore_kafka.py topics groups     # only that
 python python_scripts/explore_kafka.py keys --json | jq
+
+Sections: brokers, topics, partitions, keys, groups, peek.
 """
 
 from collections.abc import Callable

@@ -4,6 +4,8 @@
 python python_scripts/explore_postgres.py               # everything, then a console
 python python_scripts/explore_postgres.py raw rejected  # only that
 echo 'SELECT 1' | python python_scripts/explore_postgres.py console
+
+Sections: tables, raw, clean, analytics, rejected, batches, console.
 """
 
 from typing import TYPE_CHECKING, Any

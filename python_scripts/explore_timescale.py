@@ -3,6 +3,9 @@
 \b
 python python_scripts/explore_timescale.py              # everything, then a console
 python python_scripts/explore_timescale.py chunks plan  # only that
+
+Sections: hypertables, chunks, recent, averages, distribution, locations, rejected, late, gaps,
+plan, console.
 """
 
 from typing import TYPE_CHECKING

@@ -9,22 +9,15 @@ import os
 import pydoc
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
-from prompt_toolkit import PromptSession
-from prompt_toolkit.completion import WordCompleter
-from prompt_toolkit.filters import Condition
-from prompt_toolkit.history import FileHistory
-from prompt_toolkit.lexers import PygmentsLexer
 from psycopg2.extras import register_default_json, register_default_jsonb, wait_select
-from pygments.lexers.sql import PostgresLexer  # type: ignore[import-untyped]
-from pygments.token import Punctuation  # type: ignore[import-untyped]
 
 from pipeline_console import StackError, stderr, table
-from pipeline_settings import PROJECT_FOLDER
 from python_scripts.queries import Result, as_objects
+from python_scripts.sql_statements import read_entries
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -58,12 +51,6 @@ INDEXES = "SELECT indexdef AS index FROM pg_indexes WHERE tablename = %(name)s O
 
 LOOK_UPS = {"\\dt": [TABLES], "\\l": [DATABASES], "\\d": [COLUMNS, INDEXES]}
 
-WORDS = """
-SELECT unnest(string_to_array('SELECT FROM WHERE GROUP BY ORDER HAVING LIMIT JOIN USING AND OR NOT
-    NULL AS WITH COUNT SUM AVG MIN MAX DISTINCT BETWEEN INSERT UPDATE DELETE time_bucket', ' '))
-UNION SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'
-UNION SELECT column_name FROM information_schema.columns WHERE table_schema = 'public'"""
-
 
 def connect(parameters: dict[str, Any]) -> "Connection":
     """Connect for looking around: no statement runs longer than STATEMENT_TIMEOUT_SECONDS."""
@@ -86,7 +73,8 @@ def console(connection: "Connection", *, write: bool, limit: int, as_json: bool)
     connection.set_session(readonly=not write)
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     failed = 0
-    for entry in typed_entries(connection, write) if interactive else read_entries(sys.stdin):
+    entries = _typed_entries(connection, write) if interactive else read_entries(sys.stdin)
+    for entry in entries:
         if entry == "\\q":
             break
         try:
@@ -102,6 +90,16 @@ def console(connection: "Connection", *, write: bool, limit: int, as_json: bool)
         raise StackError(f"{failed} of the statements failed; each error is shown above.")
 
 
+def _typed_entries(connection: "Connection", write: bool) -> Iterator[str]:
+    from python_scripts.sql_prompt import typed_entries  # noqa: PLC0415 - see its docstring
+
+    rights = "Statements may change data" if write else "Read-only; --write allows more"
+    stderr.print(
+        f"{rights}. A statement may take {STATEMENT_TIMEOUT_SECONDS} s. \\? helps, \\q ends."
+    )
+    return typed_entries(connection, write)
+
+
 def _in_words(error: psycopg2.Error) -> str:
     """What is wrong, where in the statement, and what the server advises."""
     said = error.diag
@@ -111,68 +109,6 @@ def _in_words(error: psycopg2.Error) -> str:
         rest = error.cursor.query.decode()[int(said.statement_position) - 1 :]
         words.insert(1, f"  here: {rest.splitlines()[0]}")
     return "\n".join(word for word in words if word)
-
-
-def read_entries(lines: Iterable[str]) -> Iterator[str]:
-    r"""Cut lines of text into statements and \commands; a last statement needs no semicolon."""
-    pending = ""
-    for line in lines:
-        if not pending.strip() and line.lstrip().startswith("\\"):
-            pending = ""
-            yield line.strip()
-            continue
-        *complete, pending = split_statements(pending + line)
-        yield from complete
-    if pending.strip():
-        yield pending.strip()
-
-
-def split_statements(text: str) -> list[str]:
-    """Cut after each semicolon that ends a statement: none in quotes, comments or $$ bodies.
-
-    The last element is what follows the last such semicolon: empty, or not finished yet.
-    """
-    parts = [""]
-    for _, kind, value in PostgresLexer().get_tokens_unprocessed(text):
-        parts[-1] += value
-        if kind is Punctuation and value == ";":
-            parts.append("")
-    return [part.strip() for part in parts[:-1]] + [parts[-1]]
-
-
-def typed_entries(connection: "Connection", write: bool) -> Iterator[str]:
-    """Ask for statements at a prompt with history and completion until \\q or Ctrl-D."""
-    history = PROJECT_FOLDER / ".local" / "sql_history"
-    history.parent.mkdir(exist_ok=True)
-    session: PromptSession[str] = PromptSession(
-        f"{connection.info.dbname}{'=#' if write else '=>'} ",
-        lexer=PygmentsLexer(PostgresLexer),
-        history=FileHistory(str(history)),
-        completer=WordCompleter(_words(connection), ignore_case=True),
-        complete_while_typing=False,
-        multiline=Condition(lambda: not _finished(session.default_buffer.text)),
-    )
-    rights = "Statements may change data" if write else "Read-only; --write allows more"
-    stderr.print(
-        f"{rights}. A statement may take {STATEMENT_TIMEOUT_SECONDS} s. \\? helps, \\q ends."
-    )
-    while True:
-        try:
-            yield from read_entries([session.prompt()])
-        except KeyboardInterrupt:
-            continue
-        except EOFError:
-            return
-
-
-def _finished(text: str) -> bool:
-    return text.lstrip().startswith("\\") or not split_statements(text)[-1].strip()
-
-
-def _words(connection: "Connection") -> list[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(WORDS)
-        return [word for (word,) in cursor.fetchall()]
 
 
 def answer(connection: "Connection", entry: str, limit: int) -> list[Result]:

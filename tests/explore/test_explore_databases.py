@@ -1,5 +1,6 @@
 """The explorers show what the databases hold, with and without a terminal."""
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ def test_all_sections_are_shown_in_a_pipe_without_a_prompt(script: Script, name:
     assert done.returncode == 0, done.stderr
     assert done.stdout.isascii() or "°C" in done.stdout
     assert done.stdout.count("\n+--") > 10
+    assert max(map(len, done.stdout.splitlines())) <= 100
     assert "\x1b" not in done.stdout
 
 
@@ -89,18 +91,9 @@ def test_a_database_that_does_not_answer_is_one_sentence(
     assert "Traceback" not in done.stderr
 
 
-def test_insert_and_validate_shows_each_zone(as_json: Callable[..., Any]) -> None:
-    """Raw text is kept, values are put in standard form, and every row is accounted for."""
-    price = '{"product_id": "T-1", "name": " Chair ", "price": "$1,299.00", "stock": "3"}'
-    shown = as_json("insert_and_validate", price, "rubbish")
-    assert [row["raw_text"] for row in shown["raw"]] == [price, "rubbish"]
-    assert [(row["name"], row["price"]) for row in shown["clean"]] == [("Chair", "1299.00")]
-    assert [row["issues"] for row in shown["quarantine"]] == ["not_json"]
-    assert shown["ledger"] == [{"raw": 2, "clean": 1, "superseded": 0, "quarantined": 1}]
-
-
-def test_insert_and_validate_reads_lines_from_a_pipe(script: Script) -> None:
-    """One product a line; and nothing at all is a sentence, not a traceback."""
-    assert "not_json" in script("insert_and_validate", "-", given="rubbish\n").stdout
-    empty = script("insert_and_validate", "-")
-    assert (empty.returncode, empty.stderr.count("\n")) == (1, 1), empty.stderr
+@pytest.mark.parametrize("name", ["explore_postgres", "explore_timescale", "explore_kafka"])
+def test_help_names_each_section(script: Script, name: str) -> None:
+    """What can be asked for is listed."""
+    module = importlib.import_module(f"python_scripts.{name}")
+    printed = script(name, "--help").stdout
+    assert [section for section in module.SECTIONS if section not in printed] == []

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from pipeline_settings import PROJECT_FOLDER
-from python_scripts.sql_console import read_entries, split_statements
+from python_scripts.sql_statements import read_entries, split_statements
 from tests.explore.conftest import Script
 
 
@@ -43,6 +43,7 @@ def test_an_error_is_shown_and_the_rest_still_runs(script: Script) -> None:
     """And the exit status says that something failed."""
     done = script("explore_postgres", "console", given="SELECT nonsense; SELECT 41 + 1 AS sum;")
     assert 'column "nonsense" does not exist' in done.stderr
+    assert "here: nonsense;" in done.stderr
     assert "42" in done.stdout
     assert done.returncode == 1
 
@@ -87,6 +88,17 @@ def test_look_ups_and_json(script: Script) -> None:
     assert {"id", "raw_text"} <= {row["column"] for row in columns}
     assert any("UNIQUE" in row["index"] for row in indexes)
     assert "postgres" in {row["database"] for row in databases}
+
+
+def test_json_is_shown_as_it_is_stored(script: Script) -> None:
+    """Not as Python would write it."""
+    shown = script("explore_postgres", "console", given="""SELECT '{"a": null}'::jsonb AS j;""")
+    assert '{"a": null}' in shown.stdout
+
+
+def test_a_table_that_is_not_there_is_told(script: Script) -> None:
+    """Not an empty table of columns."""
+    assert "There is no nope" in script("explore_postgres", "console", given="\\d nope").stdout
 
 
 def test_a_number_in_text_stays_the_text_that_it_is(script: Script) -> None:
