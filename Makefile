@@ -97,9 +97,9 @@ drill-all: .venv/installed ## every drill of the stream, 20 runs each; writes do
 	@$(PYTHON) -m local_stack setup
 	@$(PYTHON) -m tests.faults.drill --all --runs 20
 
-bench-stream: .venv/installed ## the stream's speed beside COPY and beside its peers
+bench-stream: .venv/installed ## the stream's speed beside COPY and its peers (half an hour)
 	@$(PYTHON) -m local_stack setup
-	@$(PYTHON) streaming_pipeline/bench.py
+	@$(PYTHON) streaming_pipeline/bench.py --report
 
 bench-batch: .venv/installed ## the batch's speed beside COPY and beside its peers
 	@$(PYTHON) -m local_stack setup

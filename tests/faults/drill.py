@@ -71,8 +71,8 @@ def main(
             done = run_drill(lab, name, range(seed, seed + runs))
             ledgers = [ledger for _, ledger in done]
             rows.append(row(DRILLS[name].title, sum(r.faults for r, _ in done), ledgers))
-            if any(ledger.lost or ledger.doubled or ledger.wrong for ledger in ledgers):
-                raise StackError(f"The ledger does not balance: {done}. Please report this.")
+            if wrong := [f"{r.topic}: {x}" for r, x in done if x.lost or x.doubled or x.wrong]:
+                raise StackError("The ledger does not balance:\n" + "\n".join(wrong))
             lab.say("every record that Kafka acknowledged is in the database exactly once")
     print(table(rows, HEADERS))
     if every:

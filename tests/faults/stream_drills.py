@@ -67,7 +67,8 @@ def kill_at_commit(run: Run) -> None:
     for _ in range(2):
         validator = run.start()
         validator.join(60)
-        assert validator.exitcode == -signal.SIGKILL, f"{run.topic}: no batch was committed"
+        ended = f"{run.topic} ended with {validator.exitcode}, not at a COMMIT: {run.log}"
+        assert validator.exitcode == -signal.SIGKILL, ended
 
 
 def kill_simulator(run: Run) -> None:
