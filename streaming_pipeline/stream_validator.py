@@ -5,6 +5,7 @@ sensor_readings_invalid. Start as many as you like: they share the topic's parti
 Ctrl-C finishes the batch in hand and ends.
 """
 
+import gc
 import logging
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -164,6 +165,9 @@ def main(
 
 def validate(validator: Validator, idle_seconds: float | None) -> None:
     """Read on, then print what has become of the records."""
+    # Records come by the ten thousand and make no cycles: looking for some costs 8 % of the time.
+    gc.freeze()
+    gc.set_threshold(100_000)
     try:
         validator.run(idle_seconds)
     finally:
