@@ -197,3 +197,6 @@ def test_the_page_of_rules_names_every_reason() -> None:
     codes = codes_of("docs/batch-bad-input.md") | codes_of("docs/streaming-bad-input.md")
     assert len(codes) > 30
     assert {code for code in codes if code not in named and not code.endswith(endings)} == set()
+    rules = page.split("## How to see it")[0].split("## The same in both")[1]
+    in_tables = re.findall(r"`([a-z0-9_]+)`", " ".join(row[-1] for row in table_rows(rules)))
+    assert set(in_tables) - codes == set()
