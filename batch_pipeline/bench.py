@@ -1,42 +1,63 @@
 """How fast the batch pipeline is, against PostgreSQL alone and against the usual other ways.
 
-python batch_pipeline/bench.py                                # 1 million rows, peers too
-python batch_pipeline/bench.py --rows 1000000 --rows 10000000 --no-peers
+python batch_pipeline/bench.py                                # 1 and 10 million rows, peers, DAG
+python batch_pipeline/bench.py --rows 100000 --no-peers --no-dag
 
-Every contender starts from the same landed rows, in a process and a database of its own, on one
-core that it shares with its server session:
+It starts a PostgreSQL of its own, so nothing of yours is touched. Every contender starts from the
+same landed rows, in a process and a database of its own, on one core that it shares with its
+session on the server:
 
 - limit: COPY of the raw rows, then INSERT … SELECT of rows judged beforehand, by PostgreSQL alone
 - ours:  the functions that the DAG's tasks call, from load_to_raw_zone to the report
-- peers: batch_pipeline/bench_peers.py, which uv runs in an environment of its own
+- peers: batch_pipeline/bench_peers.py, with packages in an environment of their own
+
+docs/batch-benchmark.md keeps the tables.
 """
 
 import json
+import os
+import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Any
 
-import psutil
 import psycopg2
 import typer
-from psycopg2.extensions import connection as Connection
 
-from batch_pipeline import report, scraper, steps
+from batch_pipeline import scraper, steps
+from batch_pipeline.bench_measure import Result
+from local_stack import install
+from local_stack.own_stack import stack_of_its_own
 from local_stack.postgres import run_init_sql
-from pipeline_console import run, stderr, table
-from pipeline_settings import Settings
+from pipeline_console import StackError, run, stderr, table
+from pipeline_settings import PROJECT_FOLDER
+from python_scripts import airflow_api
 
+Login = dict[str, Any]
 BATCH = "bench"
 LANDED = "bench_landed"  # the template that each contender's database is copied from
 PEERS = ("pydantic", "pandera", "great_expectations", "naive")
+PEER_PACKAGES = [
+    "pydantic==2.14.3",
+    "pandas==3.1.1",
+    "pandera[pandas]==0.35.0",
+    "great-expectations==1.24.1",
+    "psycopg2-binary==2.9.13",
+    "psutil==7.2.2",
+]
+PAGE = PROJECT_FOLDER / "docs" / "batch-benchmark.md"
+MARK = "<!-- written by make bench-batch -->\n"
+HEADERS = ["", "rows", "seconds", "rows/s", "of limit", "CPU s", "of limit's CPU"]
+HEADERS += ["client MB", "server MB", "clean rows"]
 
-# The limit: its input, taken from what ours has done, and its work.
+# The limit's input, taken from what ours has done.
 RAW_ROWS = """
     COPY (SELECT batch_id, source, line_number, ingestion_time, raw_text, raw_data
           FROM raw_products WHERE batch_id = 'bench' ORDER BY id) TO STDOUT"""
@@ -52,243 +73,189 @@ CREATE_JUDGED = """
                          rule_version integer, product_id text COLLATE "C", name text,
                          price numeric, stock integer, category text, issues text, raw_data jsonb,
                          raw_text text)"""
-LOAD_RAW = """
-    COPY raw_products (batch_id, source, line_number, ingestion_time, raw_text, raw_data)
-    FROM STDIN"""
-LOAD_CLEAN = """
-    INSERT INTO clean_products (product_id, name, price, stock, category, source, batch_id, raw_id,
-                                ingestion_time, rule_version)
-    SELECT product_id, name, price, stock, category, source, batch_id, raw_id, ingestion_time,
-           rule_version
-    FROM judged WHERE issues IS NULL"""
-LOAD_QUARANTINE = """
-    INSERT INTO quarantine_products
-        (raw_id, batch_id, source, raw_data, raw_text, issues, rule_version)
-    SELECT raw_id, batch_id, source, raw_data, raw_text, issues, rule_version
-    FROM judged WHERE issues IS NOT NULL"""
-
-Result = dict[str, Any]
-app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
+app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False)
 
 
-# --- Databases and measuring ----------------------------------------------------------------------
+# --- Databases ------------------------------------------------------------------------------------
 
 
 @contextmanager
-def admin_cursor() -> Iterator[Any]:
-    """A cursor that may create and drop databases."""
-    connection = psycopg2.connect(**Settings().postgres)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        yield cursor
-    connection.close()
-
-
-@contextmanager
-def database(name: str, template: str = "") -> Iterator[dict[str, Any]]:
+def database(server: Login, name: str, template: str = "template1") -> Iterator[Login]:
     """A database of the benchmark's own, with the project's tables; dropped at the end."""
-    login = Settings().postgres | {"dbname": name}
-    with admin_cursor() as cursor:
-        cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        if template:
-            cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    run_init_sql(login, ["init_postgres.sql"])
-    try:
-        yield login
-    finally:
-        with admin_cursor() as cursor:
-            cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    with closing(psycopg2.connect(**server)) as admin:
+        admin.autocommit = True
+        cursor = admin.cursor()
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        login = server | {"dbname": name}
+        run_init_sql(login, ["init_postgres.sql"])
+        try:
+            yield login
+        finally:
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def measure(login: dict[str, Any], rows: int, work: Callable[[Connection], object]) -> Result:
-    """Run `work` on one core and return what it took: seconds, CPU seconds, peak memory in MB."""
-    connection = psycopg2.connect(**login)
-    with connection, connection.cursor() as cursor:
-        cursor.execute("CHECKPOINT")
-    processes = [psutil.Process(), *server_session(connection)]
-    pin_to_one_core(processes)
-    before, start = cpu_seconds(processes), time.perf_counter()
-    work(connection)
-    seconds = time.perf_counter() - start
-    result = {
-        "rows": rows,
-        "seconds": seconds,
-        "cpu": cpu_seconds(processes) - before,
-        "client_mb": peak_mb(processes[0]),
-        "server_mb": private_mb(processes[1]) if len(processes) > 1 else None,
-    }
-    connection.close()
-    return result
-
-
-def server_session(connection: Connection) -> list[psutil.Process]:
-    """The server's process behind a connection, where it runs on this machine and may be seen."""
-    try:
-        process = psutil.Process(connection.info.backend_pid)
-        return [process] if process.name() == "postgres" else []
-    except psutil.NoSuchProcess:
-        return []
-
-
-def pin_to_one_core(processes: list[psutil.Process]) -> None:
-    """Let client and server session share one core, where the system allows it."""
-    try:
-        for process in processes:
-            process.cpu_affinity([0])
-    except (AttributeError, psutil.AccessDenied):  # no such call on macOS; a server of another user
-        stderr.print("Not pinned to one core: run as root on Linux for that.")
-
-
-def cpu_seconds(processes: list[psutil.Process]) -> float:
-    return sum(sum(process.cpu_times()[:2]) for process in processes)
-
-
-def peak_mb(process: psutil.Process) -> float:
-    return status_kb(process, "VmHWM") / 1024
-
-
-def private_mb(process: psutil.Process) -> float:
-    """Memory of the session itself, without the buffers that all sessions share."""
-    return status_kb(process, "RssAnon") / 1024
-
-
-def status_kb(process: psutil.Process, name: str) -> int:
-    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+def land(login: Login, rows: int) -> None:
+    """Land generated products, a third of them from each vendor."""
+    with closing(psycopg2.connect(**login)) as connection:
+        for number, vendor in enumerate(scraper.VENDORS):
+            count = rows // 3 + (number < rows % 3)
+            steps.land(connection, BATCH, vendor, scraper.scrape(vendor, count, seed=1))
 
 
 # --- Contenders -----------------------------------------------------------------------------------
 
 
-def land(login: dict[str, Any], rows: int) -> None:
-    """Land generated products, a third of them from each vendor."""
-    connection = psycopg2.connect(**login)
-    for number, vendor in enumerate(scraper.VENDORS):
-        count = rows // 3 + (number < rows % 3)
-        steps.land(connection, BATCH, vendor, scraper.scrape(vendor, count, seed=1))
-    connection.close()
-
-
-def ours(connection: Connection) -> None:
-    """What the DAG's tasks call, each step's time on stderr."""
-    for step in (
-        steps.load_to_raw_zone,
-        steps.validate,
-        steps.load_to_clean_zone,
-        steps.load_to_quarantine,
-        steps.mark_processed,
-        report.generate_report,
-    ):
-        start = time.perf_counter()
-        step(connection, BATCH)
-        stderr.print(f"    {step.__name__:20} {time.perf_counter() - start:7.2f} s")
-
-
-def limit(connection: Connection, raw_rows: Path) -> None:
-    """The same rows into the same tables by PostgreSQL alone."""
-    with connection, connection.cursor() as cursor, raw_rows.open("rb") as file:
-        cursor.copy_expert(LOAD_RAW, file, size=1 << 20)
-        cursor.execute(LOAD_CLEAN)
-        cursor.execute(LOAD_QUARANTINE)
-
-
-def hand_over_to_limit(done: dict[str, Any], limit_login: dict[str, Any], folder: Path) -> Path:
-    """Take the rows that ours has judged as the limit's input; returns the file of raw rows."""
-    raw_rows, judged = folder / "raw_rows", folder / "judged"
-    with psycopg2.connect(**done) as connection, connection.cursor() as cursor:
+def hand_over_to_limit(done: Login, limit_login: Login, raw_rows: Path) -> None:
+    """Take the rows that ours has judged as the limit's input; the raw ones go to a file."""
+    judged = raw_rows.with_name("judged")
+    with closing(psycopg2.connect(**done)) as connection, connection.cursor() as cursor:
         for file, copy in ((raw_rows, RAW_ROWS), (judged, JUDGED)):
             with file.open("wb") as target:
                 cursor.copy_expert(copy, target)
-    with psycopg2.connect(**limit_login) as connection, connection.cursor() as cursor:
+    with (
+        closing(psycopg2.connect(**limit_login)) as connection,
+        connection,
+        connection.cursor() as cursor,
+        judged.open("rb") as source,
+    ):
         cursor.execute(CREATE_JUDGED)
-        with judged.open("rb") as source:
-            cursor.copy_expert("COPY judged FROM STDIN", source)
+        cursor.copy_expert("COPY judged FROM STDIN", source)
     judged.unlink()
-    return raw_rows
 
 
-def in_a_process(*arguments: str) -> Result:
-    """Run this script's `one` command and return what it measured."""
-    command = [sys.executable, __file__, "one", *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    return dict(json.loads(done.stdout))
+def measured(
+    python: object, script: str, contender: str, login: Login, rows: int, *more: object
+) -> Result:
+    """Run a contender in a process of its own and return what it measured."""
+    command = [python, Path(__file__).with_name(script), contender, json.dumps(login), rows, *more]
+    environment = os.environ | {"PYTHONPATH": str(PROJECT_FOLDER)}
+    stderr.print(f"{contender}, {rows:,} rows")
+    done = subprocess.run(
+        list(map(str, command)), stdout=subprocess.PIPE, env=environment, check=False
+    )
+    if done.returncode:
+        raise StackError(f"{contender} failed; its last words are above.")
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def peer(name: str, login: dict[str, Any], rows: int) -> Result:
-    """Run a peer by uv, which brings its packages; their versions stand in bench_peers.py."""
-    script = Path(__file__).with_name("bench_peers.py")
-    command = ["uv", "run", "--quiet", "--script", str(script), name, json.dumps(login), str(rows)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    return dict(json.loads(done.stdout))
+def ours_and_limit(server: Login, rows: int) -> list[Result]:
+    """Measure both on `rows` landed rows."""
+    with database(server, "bench_ours", LANDED) as login, tempfile.TemporaryDirectory() as folder:
+        ours_result = measured(sys.executable, "bench_ours.py", "ours", login, rows)
+        with database(server, "bench_limit") as limit_login:
+            raw_rows = Path(folder) / "raw_rows"
+            hand_over_to_limit(login, limit_login, raw_rows)
+            arguments = ("limit", limit_login, rows, raw_rows)
+            return [measured(sys.executable, "bench_ours.py", *arguments), ours_result]
+
+
+def all_peers(server: Login, size: int, naive_rows: int) -> Iterator[Result]:
+    """Measure each peer on the landed rows; the slowest on the first ones of them."""
+    python = peers_python()
+    for name in PEERS:
+        rows = min(naive_rows, size) if name == "naive" else size
+        with database(server, "bench_peer", LANDED) as login:
+            yield measured(python, "bench_peers.py", name, login, rows)
+
+
+def peers_python() -> Path:
+    """The Python of the peers' environment, made on first use."""
+    folder = install.cache_folder() / "bench-batch"
+    python = folder / "bin/python"
+    if not (folder / "done").exists():
+        stderr.print("Installing the peers into an environment of their own")
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *PEER_PACKAGES], check=True)
+        (folder / "done").touch()
+    return python
+
+
+def dag_seconds(runs: int = 3) -> list[float]:
+    """From trigger to report for the usual 45 products, on a whole Airflow with LocalExecutor."""
+    dag_id = "product_batch_pipeline"
+    seconds = []
+    with (
+        stack_of_its_own("bench-dag", "airflow_scheduler") as stack,
+        closing(airflow_api.sign_in(stack.settings)) as airflow,
+    ):
+        airflow_api.wait_for_dag(airflow, dag_id)
+        for _ in range(runs):
+            start = time.monotonic()
+            run_id = airflow_api.trigger(airflow, dag_id)
+            list(airflow_api.follow(airflow, dag_id, run_id))
+            seconds.append(time.monotonic() - start)
+    return seconds
+
+
+# --- Results --------------------------------------------------------------------------------------
+
+
+def figures(results: list[Result]) -> list[list[str]]:
+    """A line for each contender; ratios are to the limit at the same size, or at the next one."""
+    limits = {r["rows"]: r for r in results if r["contender"] == "limit"}
+    lines = []
+    for r in results:
+        best = limits[min((n for n in limits if n >= r["rows"]), default=max(limits))]
+        rate, per_cpu = r["rows"] / r["seconds"], r["rows"] / r["cpu"]
+        ratio, cpu_ratio = (
+            rate * best["seconds"] / best["rows"],
+            per_cpu * best["cpu"] / best["rows"],
+        )
+        speed = [f"{r['seconds']:.1f}", f"{rate:,.0f}", f"{100 * ratio:.1f} %"]
+        cpu = [f"{r['cpu']:.1f}", f"{100 * cpu_ratio:.1f} %"]
+        memory = [f"{r['client_mb']:.0f}", f"{r['server_mb']:.0f}"]
+        lines.append([r["contender"], f"{r['rows']:,}", *speed, *cpu, *memory, f"{r['clean']:,}"])
+    return lines
+
+
+def write_page(lines: list[list[str]], dag: list[float]) -> None:
+    """Put the tables into the page, with the day, the machine and the versions."""
+    rows = ["| " + " | ".join(line) + " |" for line in (HEADERS, ["---"] * len(HEADERS), *lines)]
+    day = f"{datetime.now(timezone.utc):%Y-%m-%d}"
+    machine = (
+        f"{day}, {os.cpu_count()} cores, {platform.platform()}, Python {sys.version.split()[0]}"
+    )
+    overhead = ", ".join(f"{seconds:.1f} s" for seconds in dag) or "not measured in this run"
+    text = [*rows, "", f"The DAG, from trigger to report with 45 products: {overhead}."]
+    text += ["", f"{machine}, PostgreSQL 15. Peers: {', '.join(PEER_PACKAGES[:4])}.", ""]
+    before, _, after = PAGE.read_text().split(MARK)
+    PAGE.write_text(MARK.join([before, "\n".join(text), after]))
 
 
 # --- Commands -------------------------------------------------------------------------------------
 
 
-@app.command(hidden=True)
-def one(contender: str, login: str, rows: int, raw_rows: Path | None = None) -> None:
-    """Measure one contender, in this process, and print the figures as JSON."""
-    work = ours if raw_rows is None else lambda connection: limit(connection, raw_rows)
-    print(json.dumps({"contender": contender} | measure(json.loads(login), rows, work)))
-
-
-def ours_and_limit(rows: int) -> list[Result]:
-    """Measure both on `rows` landed rows."""
-    with database("bench_ours", LANDED) as login, tempfile.TemporaryDirectory() as folder:
-        stderr.print(f"ours, {rows:,} rows")
-        ours_result = in_a_process("ours", json.dumps(login), str(rows))
-        with database("bench_limit") as limit_login:
-            raw_rows = hand_over_to_limit(login, limit_login, Path(folder))
-            stderr.print(f"limit, {rows:,} rows")
-            arguments = ("limit", json.dumps(limit_login), str(rows), "--raw-rows", str(raw_rows))
-            return [in_a_process(*arguments), ours_result]
-
-
-def print_figures(results: list[Result]) -> None:
-    """One line for each contender; the ratio is to the limit's rows/s at the nearest size."""
-    limits = {r["rows"]: r["rows"] / r["seconds"] for r in results if r["contender"] == "limit"}
-    lines = []
-    for r in results:
-        rate = r["rows"] / r["seconds"]
-        best = limits.get(r["rows"], limits[min(limits)])
-        ratio = f"{100 * rate / best:.1f} %"
-        memory = (f"{r['client_mb']:.0f}", r["server_mb"] and f"{r['server_mb']:.0f}")
-        times = f"{r['seconds']:.1f}", f"{r['cpu']:.1f}"
-        lines.append((r["contender"], f"{r['rows']:,}", *times, f"{rate:,.0f}", ratio, *memory))
-    headers = ["", "rows", "seconds", "CPU s", "rows/s", "of limit", "client MB", "server MB"]
-    print(table(lines, headers))
-
-
 @app.command()
 def compare(
-    rows: Annotated[list[int], typer.Option(min=3, help="products; may be repeated")] = [1_000_000],  # noqa: B006
+    rows: Annotated[list[int], typer.Option(min=3, help="products; may be repeated")] = [  # noqa: B006
+        1_000_000,
+        10_000_000,
+    ],
     peers: Annotated[bool, typer.Option(help="measure the other ways too")] = True,
     naive_rows: Annotated[int, typer.Option(help="rows for the row-by-row way")] = 20_000,
+    dag: Annotated[bool, typer.Option(help="measure Airflow's own time, too")] = True,
+    write: Annotated[bool, typer.Option(help="put the tables into the page in docs/")] = False,
 ) -> None:
     """Measure all contenders and print rows/s, CPU seconds, peak memory and ratios."""
     results: list[Result] = []
-    for size in sorted(rows):
-        with database(LANDED) as login:
-            stderr.print(f"landing {size:,} generated products")
-            land(login, size)
-            results += ours_and_limit(size)
-            if peers and size == min(rows):
-                results += all_peers(size, naive_rows)
-    print_figures(results)
-
-
-def all_peers(size: int, naive_rows: int) -> list[Result]:
-    """Measure each peer on the landed rows; the slowest on its first ones."""
-    if shutil.which("uv") is None:
-        stderr.print("The peers are left out: they need uv (https://docs.astral.sh/uv).")
-        return []
-    results = []
-    for name in PEERS:
-        rows = min(naive_rows, size) if name == "naive" else size
-        with database("bench_peer", LANDED) as login:
-            stderr.print(f"{name}, {rows:,} rows")
-            results.append(peer(name, login, rows))
-    return results
+    with stack_of_its_own("bench-batch", "my_postgres") as stack:
+        server = stack.settings.postgres
+        for size in sorted(rows):
+            with database(server, LANDED) as login:
+                stderr.print(f"landing {size:,} generated products")
+                land(login, size)
+                results += ours_and_limit(server, size)
+                if peers and size == min(rows):
+                    results += all_peers(server, size, naive_rows)
+    seconds = dag_seconds() if dag else []
+    lines = figures(results)
+    print(table(lines, HEADERS))
+    print(
+        "DAG, trigger to report with 45 products:", ", ".join(f"{s:.1f} s" for s in seconds) or "-"
+    )
+    if write:
+        write_page(lines, seconds)
 
 
 if __name__ == "__main__":

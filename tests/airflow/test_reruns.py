@@ -1,4 +1,4 @@
-"""Runs of the DAG that go wrong or come again, with Airflow's scheduler and on its real database."""
+"""Runs of the DAG that go wrong or come again, by Airflow's scheduler, on its real database."""
 
 from collections.abc import Iterator
 from contextlib import closing
