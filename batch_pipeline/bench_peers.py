@@ -49,11 +49,11 @@ def in_one_go(connection: "Connection", judged: Callable[[list[Any]], Iterable[R
     """Raw zone, the verdicts of `judged` by COPY, both zones: all in one transaction."""
     with connection, connection.cursor() as cursor:
         cursor.execute(RAW)
-        cursor.execute(READ)
         cursor.execute(
             """CREATE TEMPORARY TABLE judged (raw_id bigint, product_id text, name text,
                price numeric, stock integer, category text, issues text)"""
         )
+        cursor.execute(READ)
         copy(cursor, judged(cursor.fetchall()))
         cursor.execute("ANALYZE judged")
         for statement in (LOAD_CLEAN, LOAD_QUARANTINE, MARK):
@@ -125,7 +125,7 @@ def as_frame(raw: list[Any]) -> "DataFrame":
     prices = frame["price"].astype(str).str.extract(f"^{PRICE}$", expand=False)
     frame["price"] = pd.to_numeric(prices.str.replace(",", ""))
     frame["stock"] = pd.to_numeric(frame["stock"], errors="coerce")
-    frame.index = pd.Index([raw_id for raw_id, _ in raw], name="raw_id")
+    frame.index = pd.Index([raw_id for raw_id, _ in raw])
     return frame
 
 

@@ -22,7 +22,8 @@ LONGEST_NAME = 500
 LONGEST_CATEGORY = 100
 CENT = Decimal("0.01")
 HIGHEST_PRICE = Decimal("9999999999.99")  # what numeric(12, 2) holds
-HIGHEST_STOCK = Decimal(2**31 - 1)  # what integer holds
+HIGHEST_STOCK = 2**31 - 1  # what integer holds
+NUMBERS = (int, Decimal)  # but not bool, which Python takes for an int
 
 DUPLICATE_IN_BATCH = "duplicate_in_batch"  # given by sql/batch/mark_duplicates.sql
 
@@ -82,8 +83,9 @@ def _no_constant(_name: str) -> None:
     raise RecordError("not_json")  # NaN and Infinity: Python reads them, JSON has no such thing
 
 
-# Decimal keeps 19.99 exact, and takes numbers of any length where int stops at 4300 digits.
-_DECODER = json.JSONDecoder(
+# Decimal keeps 19.99 exact, and takes whole numbers of any length where int stops at 4300 digits.
+_QUICK = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant)
+_EXACT = json.JSONDecoder(
     parse_float=Decimal,
     parse_int=Decimal,
     parse_constant=_no_constant,
@@ -91,10 +93,21 @@ _DECODER = json.JSONDecoder(
 )
 
 
-def parse(raw_text: str) -> dict[str, Any]:
-    """Read a JSON object; raises RecordError."""
+def _decode(raw_text: str) -> Any:
+    """Decode a usual record quickly; one that may x."""
     try:
-        record = _DECODER.decode(raw_text)
+        record = _QUICK.decode(raw_text)
+        if isinstance(record, dict) and raw_text.count(":") == len(record):
+            return record  # a colon for each key: none was there twice
+    except ValueError:
+        pass  # the exact decoder says what is wrong, if anything is
+    return _EXACT.decode(raw_text)
+
+
+def parse(raw_text: str) -> dict[str, Any]:
+    """Read a JSON object, numbers as int or Decimal; raises RecordError."""
+    try:
+        record = _decode(raw_text)
     except json.JSONDecodeError:
         raise RecordError("not_json") from None
     except RecursionError:
@@ -138,8 +151,8 @@ def price_of(record: dict[str, Any], issues: list[str]) -> Decimal | None:
 
 
 def _read_price(value: Any) -> tuple[Decimal | None, str | None]:
-    if isinstance(value, Decimal):
-        return value, None
+    if isinstance(value, NUMBERS) and not isinstance(value, bool):
+        return Decimal(value), None
     if not isinstance(value, str):
         return None, "price_missing" if value is None else "price_wrong_type"
     text = value.strip()
@@ -169,7 +182,7 @@ def stock_of(record: dict[str, Any], issues: list[str]) -> int | None:
             issues.append("stock_not_a_number" if text else "stock_empty")
             return None
         value = Decimal(text)
-    if not isinstance(value, Decimal):  # true is no number, though Python says so
+    if isinstance(value, bool) or not isinstance(value, NUMBERS):
         issues.append("stock_missing" if value is None else "stock_wrong_type")
         return None
     if value < 0:

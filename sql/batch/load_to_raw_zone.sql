@@ -5,7 +5,9 @@ WITH moved AS (
     DELETE FROM landing_products WHERE batch_id = %(batch_id)s
 )
 INSERT INTO raw_products (batch_id, source, line_number, ingestion_time, raw_text, raw_data)
-SELECT batch_id, source, line_number, landed_at, raw_text, jsonb_or_null(raw_text)
+SELECT
+    batch_id, source, line_number, landed_at, raw_text,
+    CASE WHEN %(all_json)s THEN raw_text::jsonb ELSE jsonb_or_null(raw_text) END
 FROM landing_products
 WHERE batch_id = %(batch_id)s
 ORDER BY source COLLATE "C", line_number;

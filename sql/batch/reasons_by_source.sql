@@ -1,7 +1,12 @@
--- How often each reason was given, by vendor; a row may have several reasons.
-SELECT source, reason, count(*)
-FROM quarantine_products
+-- How often each reason was given, by vendor; a row may have several reasons. Equal rows are counted
+-- before their reasons are taken apart.
+SELECT source, reason, sum(rows)::bigint
+FROM (
+    SELECT source, issues, count(*) AS rows
+    FROM quarantine_products
+    WHERE batch_id = %(batch_id)s
+    GROUP BY source, issues
+) AS alike
 CROSS JOIN LATERAL string_to_table(issues, ', ') AS reason
-WHERE batch_id = %(batch_id)s
 GROUP BY source, reason
-ORDER BY source, count(*) DESC, reason;
+ORDER BY source, sum(rows) DESC, reason;
