@@ -103,7 +103,7 @@ bench-stream: .venv/installed ## the stream's speed beside COPY and its peers (h
 
 bench-batch: .venv/installed ## the batch's speed beside COPY and beside its peers
 	@$(PYTHON) -m local_stack setup
-	@$(PYTHON) batch_pipeline/bench.py
+	@$(PYTHON) batch_pipeline/bench.py --write
 
 lock: ## write requirements.lock anew from the requirements files
 	uv pip compile --quiet --upgrade --python-version 3.10 --universal requirements-dev.txt -o requirements.lock

@@ -94,7 +94,7 @@ _EXACT = json.JSONDecoder(
 
 
 def _decode(raw_text: str) -> Any:
-    """Decode a usual record quickly; one that may x."""
+    """Decode a usual record quickly, one that may hold a key twice or an endless number exactly."""
     try:
         record = _QUICK.decode(raw_text)
         if isinstance(record, dict) and raw_text.count(":") == len(record):
