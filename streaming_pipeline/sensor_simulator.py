@@ -15,6 +15,7 @@ from functools import partial
 from threading import Event
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
@@ -59,7 +60,7 @@ def messages(seed: int, sensors: dict[str, str] = SENSORS) -> Iterator[Message]:
                 datetime.now(timezone.utc), last_time[sensor_id] + MICROSECOND
             )
             fields = reading(rng, kind, sensor_id, location, last_time[sensor_id])
-            value = json.dumps(fields).encode()
+            value = msgspec.json.encode(fields)
             if kind == "duplicate" and sensor_id in last_valid:
                 yield "duplicate", sensor_id, last_valid[sensor_id][2]
             elif kind in ("valid", "duplicate"):
