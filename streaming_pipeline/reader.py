@@ -53,9 +53,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             bootstrap_servers=self.bootstrap, group_id=group, session_timeout_ms=10_000, **READING
         )
         consumer.subscribe([self.topic.name], listener=self)
-        # A member that joins without knowing the partitions has to join again at once, and may then
-        # be left without any for good (kafka-python 3.0.12: a poll that ends before SyncGroup).
-        consumer.partitions_for_topic(self.topic.name)
+        consumer.partitions_for_topic(self.topic.name)  # unknown ones would need a second join
         return consumer
 
     def ask_kafka(self, question: Any) -> Any:

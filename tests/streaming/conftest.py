@@ -91,6 +91,12 @@ class Pipeline:
         with closing(psycopg2.connect(**self.login)) as connection, connection:
             connection.cursor().execute(statement)
 
+    def execute_alone(self, statement: str) -> None:
+        """Run what no transaction may hold."""
+        with closing(psycopg2.connect(**self.login)) as connection:
+            connection.autocommit = True
+            connection.cursor().execute(statement)
+
     def ledger(self) -> tuple[int, int, int]:
         """Records read, rows stored (valid and invalid), duplicates."""
         with closing(psycopg2.connect(**self.login)) as connection, connection.cursor() as cursor:

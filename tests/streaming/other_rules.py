@@ -1,9 +1,9 @@
 """The validator as it would be with another rule for temperature, and a higher RULE_VERSION.
 
-python -m tests.streaming.other_rules LOWEST HIGHEST [options of stream_validator.py]
+LOWEST=0 HIGHEST=100 python tests/streaming/other_rules.py [options of stream_validator.py]
 """
 
-import sys
+import os
 from typing import Annotated
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from pipeline_console import run
 from streaming_pipeline import batch, rules, stream_validator
 
-lowest, highest = float(sys.argv.pop(1)), float(sys.argv.pop(1))
+lowest, highest = float(os.environ["LOWEST"]), float(os.environ["HIGHEST"])
 rules.RANGES["temperature"] = (lowest, highest)
 batch.RULE_VERSION = rules.RULE_VERSION + 1  # type: ignore[attr-defined]
 

@@ -20,7 +20,7 @@ START = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(minutes=5)
 
 def reading(number: int, **fields: Any) -> bytes:
     """A valid reading, one for each number, with some fields changed."""
-    sensor = f"sensor_{number % 3}"
+    sensor = f"read_{number % 3}"
     values = {
         "sensor_id": sensor,
         "timestamp": (START + timedelta(milliseconds=number)).isoformat(),
@@ -74,10 +74,10 @@ def test_duplicates_conflicts_and_what_the_database_refuses(pipeline: Pipeline) 
         'SELECT issues, raw, sensor_id FROM sensor_readings_invalid ORDER BY "offset"'
     )
     assert quarantine == [
-        ("rejected_by_database", refused[0], "sensor_2"),
-        ("rejected_by_database", refused[1], "sensor_1"),
-        ("conflict", conflict, "sensor_1"),
-        ("conflict", conflict, "sensor_1"),
+        ("rejected_by_database", refused[0], "read_2"),
+        ("rejected_by_database", refused[1], "read_1"),
+        ("conflict", conflict, "read_1"),
+        ("conflict", conflict, "read_1"),
     ]
     where = pipeline.rows('SELECT "offset" FROM stream_duplicates WHERE topic = %s')
     assert sorted(where) == [(offset,) for offset in range(50)]
