@@ -10,7 +10,7 @@ Everything happens on servers of its own, on free ports: your data and your stac
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Annotated
@@ -25,6 +25,7 @@ from tests.faults.stream_lab import Lab
 from tests.faults.stream_ledger import Ledger
 
 REPORT = PROJECT_FOLDER / "docs/streaming-drills.md"
+MARK = "<!-- written by make drill-all -->"
 HEADERS = ["drill", "runs", "faults", "in", "valid", "invalid", "duplicate", "lost", "doubled"]
 
 app = typer.Typer(help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -67,7 +68,7 @@ def main(
     rows = []
     with open_lab(runs) as lab:
         for name in DRILLS if every else [drill]:
-            lab.say(f"--- {DRILLS[name].title}")
+            lab.say(f"--- {DRILLS[name].title}. {DRILLS[name].lesson}")
             done = run_drill(lab, name, range(seed, seed + runs))
             ledgers = [ledger for _, ledger in done]
             rows.append(row(DRILLS[name].title, sum(r.faults for r, _ in done), ledgers))
@@ -80,24 +81,25 @@ def main(
 
 
 def write_report(rows: list[list[object]]) -> None:
-    """Keep the table in docs/, with the machine and the day."""
-    lines = [
-        "# Fault drills of the stream",
-        "",
-        "Made by `make drill-all`; `make drill` runs one of them and tells what it breaks. Each",
-        "run is a seeded stream of its own, checked row for row: every record that Kafka",
-        "acknowledged to the producer is in exactly one place, with the bytes and values that",
-        "were sent.",
-        "",
-        "| " + " | ".join(HEADERS) + " |",
-        "|" + "---|" * len(HEADERS),
-        *("| " + " | ".join(map(str, line)) + " |" for line in rows),
-        "",
-        f"{datetime.now(timezone.utc):%Y-%m-%d}, {platform.platform()}, "
-        f"{os.cpu_count()} cores, Python {platform.python_version()}.",
-        "",
+    """Put the tables and the machine into the page, between its two marks."""
+    before, _, after = REPORT.read_text().split(MARK)
+    lessons = [(name, drill.title, drill.lesson) for name, drill in DRILLS.items()]
+    machine = (
+        f"{datetime.now(timezone.utc):%Y-%m-%d}, {platform.system()} {platform.release()}, "
+        f"{os.cpu_count()} cores, Python {platform.python_version()}."
+    )
+    parts = [
+        markdown(["name", "what is broken", "why nothing is lost or doubled"], lessons),
+        markdown(HEADERS, rows),
+        machine,
     ]
-    REPORT.write_text("\n".join(lines))
+    REPORT.write_text(before + "\n\n".join([MARK, *parts, MARK]) + after)
+
+
+def markdown(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table of a page."""
+    lines = [headers, ["---"] * len(headers), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 if __name__ == "__main__":
