@@ -69,7 +69,13 @@ def run_stream(seconds: int) -> None:
         )
         for title, (script, *options) in commands.items()
     }
-    tables = {title: process.communicate()[0] for title, process in running.items()}
+    try:
+        tables = {title: process.communicate()[0] for title, process in running.items()}
+    except KeyboardInterrupt:
+        # Ctrl-C reached both as well: each finishes what it has in hand and gives its totals.
+        for process in running.values():
+            print(process.communicate()[0])
+        raise
     for title, table in tables.items():
         print(f"\n{title}\n{table}", end="", flush=True)
     if any(process.returncode for process in running.values()):
