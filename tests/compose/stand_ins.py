@@ -208,8 +208,7 @@ def as_in_the_image(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     packages = parts[parts.index("site-packages") + 1 :] if "site-packages" in parts else ()
     of_the_interpreter = entry.name.startswith(str(PYTHON).lstrip("/"))
     if (
-        "__pycache__" in parts
-        or entry.name.endswith(".a")
+        entry.name.endswith(".a")
         or (packages and packages[0] in NOT_IN_THE_IMAGE)
         or (of_the_interpreter and (packages or parts[-1] in ("test", "share", "idlelib")))
     ):
