@@ -19,10 +19,18 @@ from local_stack.stack import Stack
 from pipeline_console import run, stderr
 from streaming_pipeline.bench_contenders import CONTENDERS, keep_reference, time_validators
 from streaming_pipeline.bench_lab import empty_database, server_versions
-from streaming_pipeline.bench_report import LIMIT, Figure, Results, print_results, write_report
+from streaming_pipeline.bench_report import (
+    LIMIT,
+    OURS,
+    TWO,
+    Figure,
+    Results,
+    print_results,
+    write_report,
+)
 from streaming_pipeline.bench_traffic import load, measure_latency
 
-OURS_TOO = ["ours, two validators", "read: kafka-python", "read and judge: kafka-python"]
+OURS_TOO = [TWO, "read: kafka-python", "read and judge: kafka-python"]
 PEERS = ["Bytewax", "Quix Streams", "Kafka Connect", "read: confluent-kafka"]
 
 app = typer.Typer(help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -33,7 +41,7 @@ def measure(stack: Stack, records: int, others: list[str]) -> list[Figure]:
     topic = f"bench_{records}"
     with tempfile.TemporaryDirectory() as folder:
         with empty_database(stack, topic) as place:
-            figures = [say(Figure("ours", records, time_validators(place, records)))]
+            figures = [say(Figure(OURS, records, time_validators(place, records)))]
             reference = keep_reference(place, records, Path(folder))
         for name in [LIMIT, *others]:
             with empty_database(stack, topic) as place:

@@ -16,7 +16,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from streaming_pipeline.bench_lab import Cost, Place, asking, time_processes
 from streaming_pipeline.bench_peers import packages
-from streaming_pipeline.bench_report import LIMIT
+from streaming_pipeline.bench_report import LIMIT, TWO
 
 VALIDATOR = [sys.executable, "streaming_pipeline/stream_validator.py"]
 TABLES = ("sensor_readings", "sensor_readings_invalid")
@@ -133,7 +133,7 @@ def time_confluent(place: Place, _: Reference) -> Cost:
 
 CONTENDERS: dict[str, Callable[[Place, Reference], Cost]] = {
     LIMIT: time_copy,
-    "ours, two validators": lambda place, reference: time_validators(place, reference.records, 2),
+    TWO: lambda place, reference: time_validators(place, reference.records, 2),
     "naive": partial(time_peer, script="naive"),
     "Bytewax": partial(time_peer, script="bytewax_flow"),
     "Quix Streams": partial(time_peer, script="quix"),

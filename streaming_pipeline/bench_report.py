@@ -16,6 +16,8 @@ from pipeline_settings import PROJECT_FOLDER
 from streaming_pipeline.bench_lab import Cost
 
 REPORT = PROJECT_FOLDER / "docs/streaming-benchmark.md"
+OURS = "ours"
+TWO = "ours, two validators"
 LIMIT = "limit: COPY"
 MARK = "<!-- written by make bench-stream -->"
 HEADERS = [
@@ -75,16 +77,30 @@ def read_lines(results: Results) -> list[list[str]]:
     ]
 
 
+def ratio_lines(results: Results) -> list[list[str]]:
+    """What the figures come to: ours beside the limit, the naive way and the peers."""
+    found = {(f.contender, f.records): f for f in results.figures}
+    compared = next((f.records for f in results.figures if f.contender == TWO), 0)
+    ours = found[OURS, compared]
+    lines = [
+        [f"ours / {f.contender}, records/s", f"{ours.rate / f.rate:.2f}"]
+        for f in results.figures
+        if f.records == compared and f.contender != OURS and not f.contender.startswith("read")
+    ]
+    if naive := [f for f in results.figures if f.contender == "naive"]:
+        lines.append(["ours / naive, records/s", f"{ours.rate / naive[0].rate:.1f}"])
+    return lines
+
+
 def other_lines(results: Results) -> list[list[str]]:
     """The simulator's rates and the validator's latency."""
-    sent = [
-        [f"simulator, {records:,} records", f"{rate:,.0f} acknowledged/s"]
-        for records, rate in results.sent.items()
-    ]
     ms = sorted(1000 * seconds for seconds in results.latencies)
     p99 = statistics.quantiles(ms, n=100)[98]
     return [
-        *sent,
+        *(
+            [f"simulator, {records:,} records", f"{rate:,.0f} acknowledged/s"]
+            for records, rate in results.sent.items()
+        ),
         ["latency at 10 readings/s, median", f"{statistics.median(ms):.0f} ms"],
         ["latency at 10 readings/s, 99th percentile", f"{p99:.0f} ms"],
         [f"latency, longest of {len(ms)}", f"{ms[-1]:.0f} ms"],
@@ -96,6 +112,7 @@ def tables(results: Results) -> list[tuple[list[str], list[list[str]]]]:
     shown = [
         (HEADERS, stored_lines(results)),
         (["only reading", "records", "records/s", "CPU s"], read_lines(results)),
+        (["", "ratio"], ratio_lines(results)),
         (["", "measured"], other_lines(results)),
     ]
     return [(headers, rows) for headers, rows in shown if rows]
