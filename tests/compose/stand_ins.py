@@ -146,6 +146,10 @@ def airflow(docker: Environment, name: str, venv: Path, more: Path | None = None
 
     `more` is a folder of packages that are not in the environment.
     """
+    # A process that may not write to the image would compile all that it imports at every start.
+    interpreter, library = str(venv / "bin/python"), str(venv / "lib")
+    compile_all = [interpreter, "-m", "compileall", "-q", "-j", "0", library]
+    subprocess.run(compile_all, check=False, capture_output=True)
     files = {"/entrypoint": HERE / "airflow-entrypoint.sh"} | python(venv, more)
     parents = {str(p) for path in files for p in Path(path).parents if str(p) != "/"}
     dockerfile = AIRFLOW.format(venv=venv, parents=" ".join(sorted(parents)))
