@@ -203,6 +203,7 @@ def store_anew(connection: Connection, batch: Batch) -> Rejudged:
     }
     with transaction(connection) as cursor:
         [end] = fetch(cursor, HOLD, (*batch.topic, partition))
+        cursor.execute(store.MAKE_STAGING)
         store.stage(cursor, batch.readings)
         cursor.execute(MAKE_ROOM, these)
         made_room = cursor.rowcount

@@ -19,13 +19,12 @@ from streaming_pipeline.kafka_topic import Topic
 #: What a CHECK, a foreign key, a column's type or a trigger of the user's own says to a row.
 ROW_REFUSED = (psycopg2.DataError, psycopg2.IntegrityError, psycopg2.errors.RaiseException)
 
-EMPTY_STAGING = """
+MAKE_STAGING = """
 CREATE TEMP TABLE IF NOT EXISTS staging (
     time timestamptz, sensor_id text COLLATE "C", temperature double precision,
     humidity double precision, pressure double precision, location text, extra jsonb,
     partition integer, "offset" bigint
-) ON COMMIT DELETE ROWS;
-DELETE FROM staging"""
+) ON COMMIT DELETE ROWS"""
 
 # What the unique key (sensor_id, time) refuses comes back as partition and offset.
 INSERT_READINGS = f"""
@@ -96,28 +95,55 @@ def store(cursor: Cursor, batch: Batch) -> Counts:
 
 
 def store_readings(cursor: Cursor, topic: Topic, lines: list[str]) -> Refused:
-    """Store readings; where the database refuses some, halve them until those are found."""
-    cursor.execute("SAVEPOINT readings")
+    """Store readings; if the database refuses some, find those and store the others."""
+    cursor.execute(f"{MAKE_STAGING}; SAVEPOINT readings")
     try:
-        stage(cursor, lines)
-        cursor.execute(INSERT_READINGS, topic)
-        refused = set(cursor.fetchall())
+        refused = insert(cursor, topic, lines)
         conflicts = find_conflicts(cursor, refused)
     except ROW_REFUSED as error:
         cursor.execute("ROLLBACK TO SAVEPOINT readings")
-        if len(lines) == 1:
-            return refused_by_database(lines[0], error)
-        half = len(lines) // 2
-        return store_readings(cursor, topic, lines[:half]) + store_readings(
-            cursor, topic, lines[half:]
-        )
+        log.warning("the database refuses rows: %s", str(error).splitlines()[0])
+        bad = set(find_refused(cursor, topic, lines))
+        if not bad:  # it is not the rows
+            raise
+        good = store_readings(cursor, topic, [line for line in lines if line not in bad])
+        return good + Refused(set(), dict.fromkeys(map(origin, bad), "rejected_by_database"))
     cursor.execute("RELEASE SAVEPOINT readings")
     return Refused(refused - conflicts.keys(), conflicts)
 
 
+def find_refused(cursor: Cursor, topic: Topic, lines: list[str]) -> list[str]:
+    """The lines that the database does not take, found by halving; nothing stays stored."""
+    try:
+        insert(cursor, topic, lines)
+    except ROW_REFUSED:
+        fits = False
+    else:
+        fits = True
+    cursor.execute("ROLLBACK TO SAVEPOINT readings")
+    if fits or len(lines) == 1:
+        return [] if fits else lines
+    half = len(lines) // 2
+    first = find_refused(cursor, topic, lines[:half])
+    return first + find_refused(cursor, topic, lines[half:])
+
+
+def insert(cursor: Cursor, topic: Topic, lines: list[str]) -> set[Origin]:
+    """Insert readings; those whose key is there already."""
+    stage(cursor, lines)
+    cursor.execute(INSERT_READINGS, topic)
+    return set(cursor.fetchall())
+
+
+def origin(line: str) -> Origin:
+    """Where the record of a reading's line stands in Kafka."""
+    *_, partition, offset = line.rsplit("\t", 2)
+    return int(partition), int(offset)
+
+
 def stage(cursor: Cursor, lines: list[str]) -> None:
     """Put readings, and nothing else, into the staging table."""
-    cursor.execute(EMPTY_STAGING)
+    cursor.execute("DELETE FROM staging")
     copy(cursor, f"staging ({READING_COLUMNS})", lines)
 
 
@@ -127,13 +153,6 @@ def find_conflicts(cursor: Cursor, refused: set[Origin]) -> dict[Origin, str]:
         return {}
     rows = execute_values(cursor, FIND_CONFLICTS, refused, page_size=len(refused), fetch=True)
     return dict.fromkeys(rows, "conflict")
-
-
-def refused_by_database(line: str, error: psycopg2.Error) -> Refused:
-    """The one row that the database does not take."""
-    log.warning("rejected by the database: %s", str(error).splitlines()[0])
-    *_, partition, offset = line.rsplit("\t", 2)
-    return Refused(set(), {(int(partition), int(offset)): "rejected_by_database"})
 
 
 def copy(cursor: Cursor, target: str, lines: Iterable[str]) -> None:
