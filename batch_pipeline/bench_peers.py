@@ -34,13 +34,21 @@ LOAD_CLEAN = """
     INSERT INTO clean_products (product_id, name, price, stock, category, source, batch_id, raw_id,
                                 ingestion_time, rule_version)
     SELECT product_id, name, price, stock, category, source, batch_id, id, ingestion_time, 1
-    FROM judged JOIN raw_products ON id = raw_id WHERE issues IS NULL"""
+    FROM judged JOIN raw_products ON id = raw_id WHERE issues IS NULL
+    ON CONFLICT (product_id) DO UPDATE SET
+        (name, price, stock, category, source, batch_id, raw_id, ingestion_time, rule_version) =
+        ROW (excluded.name, excluded.price, excluded.stock, excluded.category, excluded.source,
+             excluded.batch_id, excluded.raw_id, excluded.ingestion_time, excluded.rule_version)
+    WHERE clean_products.ingestion_time < excluded.ingestion_time"""
 LOAD_QUARANTINE = """
     INSERT INTO quarantine_products
         (raw_id, batch_id, source, raw_data, raw_text, issues, rule_version)
     SELECT id, batch_id, source, raw_data, raw_text, issues, 1
     FROM judged JOIN raw_products ON id = raw_id WHERE issues IS NOT NULL"""
 MARK = "UPDATE raw_products SET processed = true WHERE batch_id = 'bench'"
+REPORT = """
+    SELECT source, issues, count(*) FROM judged JOIN raw_products ON id = raw_id
+    GROUP BY source, issues"""
 PRICE = r"\$?(\d+(?:,\d{3})*(?:\.\d+)?)"
 Row = Sequence[object]
 
@@ -56,7 +64,7 @@ def in_one_go(connection: "Connection", judged: Callable[[list[Any]], Iterable[R
         cursor.execute(READ)
         copy(cursor, judged(cursor.fetchall()))
         cursor.execute("ANALYZE judged")
-        for statement in (LOAD_CLEAN, LOAD_QUARANTINE, MARK):
+        for statement in (LOAD_CLEAN, LOAD_QUARANTINE, MARK, REPORT):
             cursor.execute(statement)
 
 
