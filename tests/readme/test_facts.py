@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -117,15 +118,30 @@ def test_the_project_tree_is_that_of_the_repository() -> None:
 
 def test_the_dependency_table_is_that_of_the_requirements() -> None:
     listed = section("README.md", "## Versions and dependencies").split("| Package |")[1]
-    direct = [
+    rows = list(table_rows(listed))
+    assert [row[0] for row in rows] == requirements()
+    assert all(row[1] for row in rows)
+
+
+def requirements() -> list[str]:
+    """The packages that the requirements files name, in their order."""
+    return [
         re.split(r"[\[=<>]", line)[0]
         for name in ("requirements.txt", "requirements-dev.txt")
         for line in text_of(name).splitlines()
         if line[:1].isalpha()
     ]
-    rows = list(table_rows(listed))
-    assert [row[0] for row in rows] == direct
-    assert all(row[1] for row in rows)
+
+
+def test_every_package_that_is_imported_is_in_the_requirements() -> None:
+    """But for the peers of the benchmarks, which uv runs in environments of their own."""
+    known = {name.lower() for name in requirements()} | {"data-pipeline-exploration"}
+    distributions = packages_distributions()
+    for file in files_in_git():
+        if file.endswith(".py") and "bench_peers" not in file:
+            for name in re.findall(r"^ *(?:import|from) (\w+)", text_of(file), re.M):
+                packages = {p.lower().replace("_", "-") for p in distributions.get(name, ())}
+                assert not packages or packages & known, f"{file} imports {name}"
 
 
 def test_every_image_is_in_the_versions_table() -> None:
