@@ -46,6 +46,31 @@ WHERE r.time BETWEEN (SELECT min(time) FROM staging) AND (SELECT max(time) FROM 
   AND (r.temperature, r.humidity, r.pressure, r.location, r.extra)
       IS DISTINCT FROM (s.temperature, s.humidity, s.pressure, s.location, s.extra)"""
 
+# Tries each row by itself and takes it back: for a batch of which the database refuses some.
+FIND_REFUSED = f"""
+CREATE TEMP TABLE IF NOT EXISTS refused (partition integer, "offset" bigint) ON COMMIT DELETE ROWS;
+DO $try$
+DECLARE
+    reading staging;
+    fits boolean;
+BEGIN
+    FOR reading IN SELECT * FROM staging LOOP
+        BEGIN
+            INSERT INTO sensor_readings ({READING_COLUMNS}, topic, topic_id)
+            SELECT (reading).*, %s, %s ON CONFLICT (sensor_id, time) DO NOTHING;
+            RAISE EXCEPTION USING ERRCODE = 'TAKEN';
+        EXCEPTION
+            WHEN SQLSTATE 'TAKEN' THEN fits := true;
+            WHEN data_exception OR integrity_constraint_violation OR raise_exception THEN
+                fits := false;
+        END;
+        IF NOT fits THEN
+            INSERT INTO refused VALUES (reading.partition, reading."offset");
+        END IF;
+    END LOOP;
+END $try$;
+SELECT partition, "offset" FROM refused"""  # noqa: S608 - made of constants
+
 INSERT_DUPLICATES = 'INSERT INTO stream_duplicates (topic, topic_id, partition, "offset") VALUES %s'
 
 log = logging.getLogger("stream")
@@ -103,29 +128,15 @@ def store_readings(cursor: Cursor, topic: Topic, lines: list[str]) -> Refused:
     except ROW_REFUSED as error:
         cursor.execute("ROLLBACK TO SAVEPOINT readings")
         log.warning("the database refuses rows: %s", str(error).splitlines()[0])
-        bad = set(find_refused(cursor, topic, lines))
+        stage(cursor, lines)
+        cursor.execute(FIND_REFUSED, topic)
+        bad = set(cursor.fetchall())
         if not bad:  # it is not the rows
             raise
-        good = store_readings(cursor, topic, [line for line in lines if line not in bad])
-        return good + Refused(set(), dict.fromkeys(map(origin, bad), "rejected_by_database"))
+        good = store_readings(cursor, topic, [line for line in lines if origin(line) not in bad])
+        return good + Refused(set(), dict.fromkeys(bad, "rejected_by_database"))
     cursor.execute("RELEASE SAVEPOINT readings")
     return Refused(refused - conflicts.keys(), conflicts)
-
-
-def find_refused(cursor: Cursor, topic: Topic, lines: list[str]) -> list[str]:
-    """The lines that the database does not take, found by halving; nothing stays stored."""
-    try:
-        insert(cursor, topic, lines)
-    except ROW_REFUSED:
-        fits = False
-    else:
-        fits = True
-    cursor.execute("ROLLBACK TO SAVEPOINT readings")
-    if fits or len(lines) == 1:
-        return [] if fits else lines
-    half = len(lines) // 2
-    first = find_refused(cursor, topic, lines[:half])
-    return first + find_refused(cursor, topic, lines[half:])
 
 
 def insert(cursor: Cursor, topic: Topic, lines: list[str]) -> set[Origin]:
