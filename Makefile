@@ -99,11 +99,11 @@ drill-all: .venv/installed ## every drill of the stream, 20 runs each; writes do
 
 bench-stream: .venv/installed ## the stream's speed beside COPY and its peers (half an hour)
 	@$(PYTHON) -m local_stack setup
-	@$(PYTHON) streaming_pipeline/bench.py --report
+	@$(PYTHON) -m tests.benchmarks.stream.bench --report
 
 bench-batch: .venv/installed ## the batch's speed beside COPY and beside its peers
 	@$(PYTHON) -m local_stack setup
-	@$(PYTHON) batch_pipeline/bench.py --write
+	@$(PYTHON) -m tests.benchmarks.batch.bench --write
 
 lock: ## write requirements.lock anew from the requirements files
 	uv pip compile --quiet --upgrade --python-version 3.10 --universal requirements-dev.txt -o requirements.lock

@@ -138,7 +138,7 @@ def test_every_package_that_is_imported_is_in_the_requirements() -> None:
     known = {name.lower() for name in requirements()} | {"data-pipeline-exploration"}
     distributions = packages_distributions()
     for file in files_in_git():
-        if file.endswith(".py") and "bench_peers" not in file:
+        if file.endswith(".py") and "benchmarks" not in file:
             for name in re.findall(r"^ *(?:import|from) (\w+)", text_of(file), re.M):
                 packages = {p.lower().replace("_", "-") for p in distributions.get(name, ())}
                 assert not packages or packages & known, f"{file} imports {name}"

@@ -10,10 +10,10 @@ from kafka import KafkaProducer
 
 from local_stack.stack import Stack
 from pipeline_console import StackError, stderr
-from streaming_pipeline.bench_contenders import VALIDATOR
-from streaming_pipeline.bench_lab import Place, asking, running
 from streaming_pipeline.kafka_topic import ensure_topic
 from streaming_pipeline.sensor_simulator import Sender, messages, send_all
+from tests.benchmarks.stream.contenders import VALIDATOR
+from tests.benchmarks.stream.lab import Place, asking, running
 
 SENSORS = {f"bench_{number}": f"warehouse_{number % 3}" for number in range(60)}
 WARM_UP = 20  # readings until the validator has started

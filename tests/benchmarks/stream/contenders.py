@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import psycopg2
 from kafka import KafkaConsumer, TopicPartition
 
-from streaming_pipeline.bench_lab import Cost, Place, asking, time_processes
-from streaming_pipeline.bench_peers import packages
-from streaming_pipeline.bench_report import LIMIT, TWO
+from tests.benchmarks.stream.lab import Cost, Place, asking, time_processes
+from tests.benchmarks.stream.peers import packages
+from tests.benchmarks.stream.report import LIMIT, TWO
 
 VALIDATOR = [sys.executable, "streaming_pipeline/stream_validator.py"]
 TABLES = ("sensor_readings", "sensor_readings_invalid")
@@ -64,7 +64,7 @@ def keep_reference(place: Place, records: int, folder: Path) -> Reference:
     with closing(psycopg2.connect(**place.login)) as connection, connection.cursor() as cursor:
         for name in TABLES:
             with (folder / name).open("wb") as file:
-                query = f"SELECT * FROM {name} WHERE topic IS NOT NULL"  # noqa: S608 - own names
+                query = f"SELECT * FROM {name} WHERE topic IS NOT NULL"
                 cursor.copy_expert(f"COPY ({query}) TO STDOUT", file)
         cursor.execute(COUNT_ROWS)
         rows = cursor.fetchone()[0]
@@ -92,8 +92,8 @@ def time_peer(place: Place, reference: Reference, *, script: str) -> Cost:
 
 
 def peer(script: str, *arguments: str, python: str = "") -> list[str]:
-    """What starts a script of bench_peers, with its own packages unless `python` has them."""
-    module = f"streaming_pipeline.bench_peers.{script}"
+    """What starts a script of peers, with its own packages unless `python` has them."""
+    module = f"tests.benchmarks.stream.peers.{script}"
     return [python or str(packages.python()), "-m", module, *arguments]
 
 

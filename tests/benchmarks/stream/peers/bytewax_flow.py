@@ -12,7 +12,7 @@ from bytewax.testing import cluster_main
 from psycopg2.extras import execute_values
 
 from pipeline_settings import Settings
-from streaming_pipeline.bench_peers.judged import INVALID, VALID, Record, Row, columns, judged
+from tests.benchmarks.stream.peers.judged import INVALID, VALID, Record, Row, columns, judged
 
 settings = Settings()
 
@@ -28,8 +28,7 @@ class Tables(StatelessSinkPartition):  # type: ignore[misc]
             for table in (VALID, INVALID):
                 if rows := [row for name, row in items if name == table]:
                     insert = (
-                        f"INSERT INTO {table} ({columns(rows[0])}) VALUES %s"  # noqa: S608
-                        " ON CONFLICT DO NOTHING"
+                        f"INSERT INTO {table} ({columns(rows[0])}) VALUES %s ON CONFLICT DO NOTHING"
                     )
                     values = [tuple(row.values()) for row in rows]
                     execute_values(cursor, insert, values, page_size=5000)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from pipeline_console import table
 from pipeline_settings import PROJECT_FOLDER
-from streaming_pipeline.bench_lab import Cost
+from tests.benchmarks.stream.lab import Cost
 
 REPORT = PROJECT_FOLDER / "docs/streaming-benchmark.md"
 OURS = "ours"

@@ -1,6 +1,6 @@
 """Other ways from Kafka to TimescaleDB, which bench.py measures: one script for each.
 
-    python -m streaming_pipeline.bench_peers.naive TOPIC
+    python -m tests.benchmarks.stream.peers.naive TOPIC
 
 All that judge do it by the validator's own rules, so that only the way differs. Their packages are
 in requirements.txt and connect.xml; bench.py installs those into .local, not into the project.

@@ -1,8 +1,8 @@
 """How fast the stream validator is, against PostgreSQL's COPY and against other ways to do it.
 
-python streaming_pipeline/bench.py                              # compares on 1 million records
-python streaming_pipeline/bench.py --records 20000 --no-peers   # a minute
-python streaming_pipeline/bench.py --report                     # writes docs/streaming-benchmark.md
+python -m tests.benchmarks.stream.bench                              # compares on 1 million records
+python -m tests.benchmarks.stream.bench --records 20000 --no-peers   # a minute
+python -m tests.benchmarks.stream.bench --report   # writes docs/streaming-benchmark.md
 
 It starts a Kafka and a TimescaleDB of its own and deletes them. Every contender starts cold, as a
 process of its own, with an empty database, and is timed until all of the topic is stored.
@@ -17,9 +17,9 @@ import typer
 from local_stack.own_stack import stack_of_its_own
 from local_stack.stack import Stack
 from pipeline_console import run, stderr
-from streaming_pipeline.bench_contenders import CONTENDERS, keep_reference, time_validators
-from streaming_pipeline.bench_lab import empty_database, server_versions
-from streaming_pipeline.bench_report import (
+from tests.benchmarks.stream.contenders import CONTENDERS, keep_reference, time_validators
+from tests.benchmarks.stream.lab import empty_database, server_versions
+from tests.benchmarks.stream.report import (
     LIMIT,
     OURS,
     TWO,
@@ -28,7 +28,7 @@ from streaming_pipeline.bench_report import (
     print_results,
     write_report,
 )
-from streaming_pipeline.bench_traffic import load, measure_latency
+from tests.benchmarks.stream.traffic import load, measure_latency
 
 OURS_TOO = [TWO, "read: kafka-python", "read and judge: kafka-python"]
 PEERS = ["Bytewax", "Quix Streams", "Kafka Connect", "read: confluent-kafka"]

@@ -1,7 +1,7 @@
 """The two contenders that every other one is measured by; bench.py runs them.
 
-python bench_ours.py ours LOGIN ROWS
-python bench_ours.py limit LOGIN ROWS FILE    # FILE holds the raw rows, the table judged the rest
+python ours.py ours LOGIN ROWS
+python ours.py limit LOGIN ROWS FILE    # FILE holds the raw rows, the table judged the rest
 """
 
 import json
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch_pipeline import report, steps
-from batch_pipeline.bench_measure import measure
 from pipeline_console import stderr
+from tests.benchmarks.batch.measure import measure
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

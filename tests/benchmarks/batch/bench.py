@@ -1,7 +1,7 @@
 """How fast the batch pipeline is, against PostgreSQL alone and against the usual other ways.
 
-python batch_pipeline/bench.py                                # 1 and 10 million rows, peers, DAG
-python batch_pipeline/bench.py --rows 100000 --no-peers --no-dag
+python -m tests.benchmarks.batch.bench                 # 1 and 10 million rows, peers, DAG
+python -m tests.benchmarks.batch.bench --rows 100000 --no-peers --no-dag
 
 It starts a PostgreSQL of its own, so nothing of yours is touched. Every contender starts from the
 same landed rows, in a process and a database of its own, on one core that it shares with its
@@ -9,7 +9,7 @@ session on the server:
 
 - limit: COPY of the raw rows, then INSERT … SELECT of rows judged beforehand, by PostgreSQL alone
 - ours:  the functions that the DAG's tasks call, from load_to_raw_zone to the report
-- peers: batch_pipeline/bench_peers.py, with packages in an environment of their own
+- peers: peers.py, with packages in an environment of their own
 
 docs/batch-benchmark.md keeps the tables.
 """
@@ -32,13 +32,13 @@ import psycopg2
 import typer
 
 from batch_pipeline import scraper, steps
-from batch_pipeline.bench_measure import Result
 from local_stack import install
 from local_stack.own_stack import stack_of_its_own
 from local_stack.postgres import run_init_sql
 from pipeline_console import StackError, run, stderr, table
 from pipeline_settings import PROJECT_FOLDER
 from python_scripts import airflow_api
+from tests.benchmarks.batch.measure import Result
 
 Login = dict[str, Any]
 BATCH = "bench"
@@ -141,12 +141,12 @@ def measured(
 def ours_and_limit(server: Login, rows: int) -> list[Result]:
     """Measure both on `rows` landed rows."""
     with database(server, "bench_ours", LANDED) as login, tempfile.TemporaryDirectory() as folder:
-        ours_result = measured(sys.executable, "bench_ours.py", "ours", login, rows)
+        ours_result = measured(sys.executable, "ours.py", "ours", login, rows)
         with database(server, "bench_limit") as limit_login:
             raw_rows = Path(folder) / "raw_rows"
             hand_over_to_limit(login, limit_login, raw_rows)
             arguments = ("limit", limit_login, rows, raw_rows)
-            return [measured(sys.executable, "bench_ours.py", *arguments), ours_result]
+            return [measured(sys.executable, "ours.py", *arguments), ours_result]
 
 
 def all_peers(server: Login, size: int, naive_rows: int) -> Iterator[Result]:
@@ -155,7 +155,7 @@ def all_peers(server: Login, size: int, naive_rows: int) -> Iterator[Result]:
     for name in PEERS:
         rows = min(naive_rows, size) if name == "naive" else size
         with database(server, "bench_peer", LANDED) as login:
-            yield measured(python, "bench_peers.py", name, login, rows)
+            yield measured(python, "peers.py", name, login, rows)
 
 
 def peers_python() -> Path:

@@ -7,7 +7,7 @@ from quixstreams import Application, message_context
 from quixstreams.sinks.community.postgresql import PostgreSQLSink
 
 from pipeline_settings import Settings
-from streaming_pipeline.bench_peers.judged import INVALID, VALID, Record, Row, judged
+from tests.benchmarks.stream.peers.judged import INVALID, VALID, Record, Row, judged
 
 
 def main(topic: str) -> None:

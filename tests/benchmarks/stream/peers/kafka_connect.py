@@ -3,7 +3,7 @@
 It puts each record as text into a table of its own, `landing`; SQL would have to judge it there.
 The key (topic, partition, offset) makes a repeated write change nothing.
 
-    python -m streaming_pipeline.bench_peers.kafka_connect TOPIC FOLDER_OF_JARS
+    python -m tests.benchmarks.stream.peers.kafka_connect TOPIC FOLDER_OF_JARS
 """
 
 import os
@@ -62,7 +62,7 @@ def main(topic: str, jars: str) -> None:
     flags = ["-Xmx1g", f"-Dlog4j.configuration=file:{log4j}", "-cp", f"{jars}/*"]
     main_class = "org.apache.kafka.connect.cli.ConnectStandalone"
     configuration = [str(folder / f"{name}.properties") for name in files]
-    os.execvp("java", ["java", *flags, main_class, *configuration])  # noqa: S606
+    os.execvp("java", ["java", *flags, main_class, *configuration])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What a piece of work takes: seconds, CPU seconds and memory of the client and of its session.
 
-Used by bench.py and, in the peers' own environment, by bench_peers.py.
+Used by bench.py and, in the peers' own environment, by peers.py.
 """
 
 import time

@@ -10,7 +10,7 @@ import psycopg2
 from kafka import KafkaConsumer
 
 from pipeline_settings import Settings
-from streaming_pipeline.bench_peers.judged import VALID, Record, columns, judged
+from tests.benchmarks.stream.peers.judged import VALID, Record, columns, judged
 
 
 def main(topic: str) -> None:
@@ -32,7 +32,7 @@ def main(topic: str) -> None:
                 continue
             seen.add((row["sensor_id"], row["time"]))
         marks = ", ".join(["%s"] * len(row))
-        insert = f"INSERT INTO {table} ({columns(row)}) VALUES ({marks})"  # noqa: S608 - own names
+        insert = f"INSERT INTO {table} ({columns(row)}) VALUES ({marks})"
         cursor.execute(insert, list(row.values()))
 
 

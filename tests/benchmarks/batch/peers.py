@@ -1,6 +1,6 @@
 """What else one could judge a batch with; bench.py runs each in an environment of its own.
 
-python bench_peers.py CONTENDER LOGIN ROWS
+python peers.py CONTENDER LOGIN ROWS
 
 All start from the landed rows, keep them in raw_products, judge them by the rules of validator.py
 as far as the generated products need them, fill the clean zone and quarantine, and print what
@@ -16,8 +16,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-from batch_pipeline.bench_measure import measure
 from batch_pipeline.validator import judge
+from tests.benchmarks.batch.measure import measure
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
