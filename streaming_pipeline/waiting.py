@@ -48,7 +48,7 @@ def until_it_works(what: str, action: Callable[[], Result], stopping: Event) -> 
 
     retrying = Retrying(
         retry=retry_if_exception_type(AWAY),
-        wait=wait_exponential_jitter(initial=0.1, max=5, jitter=0.2),
+        wait=wait_exponential_jitter(multiplier=0.1, max=5, jitter=0.2),
         stop=stop_when_event_set(stopping),
         sleep=sleep_using_event(stopping),
         before_sleep=say_once,

@@ -132,4 +132,7 @@ def start_process(
     """Fork a process that can be killed; it has `pid`, `kill()`, `join()` and `exitcode`."""
     process = _FORKSERVER.Process(target=become, args=(script, environment, arguments, str(log)))
     process.start()
+    # Else every start, in whichever thread, asks all processes for their exit status, which only
+    # the first to ask is given: the one that waits for it would see 255.
+    multiprocessing.process._children.discard(process)  # type: ignore[attr-defined]
     return process
