@@ -24,13 +24,7 @@ app = typer.Typer(help=__doc__, add_completion=False)
 
 def reprocess(connection: "Connection", batch_id: str) -> str:
     """Judge and load one batch afresh; returns the report."""
-    for step in (
-        steps.load_to_raw_zone,
-        steps.validate,
-        steps.load_to_clean_zone,
-        steps.load_to_quarantine,
-        steps.mark_processed,
-    ):
+    for step in steps.AFTER_LANDING:
         step(connection, batch_id)
     return report.generate_report(connection, batch_id)
 

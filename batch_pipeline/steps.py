@@ -7,7 +7,7 @@ in pipeline_db, the functions return only counts.
 
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg2
@@ -162,3 +162,13 @@ def mark_processed(connection: "Connection", batch_id: str) -> int:
             )
         cursor.execute(query("mark_processed"), {"batch_id": batch_id})
     return ledger.received
+
+
+#: What is done with a landed batch, in the order of the DAG; then comes report.generate_report.
+AFTER_LANDING: "tuple[Callable[[Connection, str], int], ...]" = (
+    load_to_raw_zone,
+    validate,
+    load_to_clean_zone,
+    load_to_quarantine,
+    mark_processed,
+)

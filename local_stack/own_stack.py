@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from local_stack import install
+from local_stack import LOCALHOST, install
 from local_stack.stack import Stack
 from pipeline_settings import Settings
 
@@ -26,7 +26,7 @@ def free_ports(count: int) -> list[int]:
     while len(ports) < count:
         port = random.randrange(*PORTS)
         with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
+            probe.bind((LOCALHOST, port))
             ports.add(port)
     return list(ports)
 

@@ -40,6 +40,13 @@ def _row(login: dict[str, Any], query: str) -> tuple[Any, ...]:
         return cursor.fetchone() or (None, None)
 
 
+def samples_and_more(table: str, counts: tuple[int, ...], promised: int) -> str:
+    """The promised sample rows and what pipelines added, from the counts of samples and of all."""
+    samples, rows = counts
+    found = f"{table}: {rows} rows = {samples} samples + {rows - samples} from pipelines"
+    return expect(samples == promised, found)
+
+
 def postgres_version(settings: Settings) -> str:
     """The server's version and address."""
     version = _row(settings.postgres, "SHOW server_version")[0].split()[0]
@@ -48,12 +55,11 @@ def postgres_version(settings: Settings) -> str:
 
 def raw_rows(settings: Settings) -> str:
     """The 4 sample rows are there; pipelines add to them."""
-    samples, rows = _row(
+    counts = _row(
         settings.postgres,
         "SELECT count(*) FILTER (WHERE batch_id = 'sample'), count(*) FROM raw_products",
     )
-    found = f"raw_products: {rows} rows = {samples} samples + {rows - samples} from pipelines"
-    return expect(samples == 4, found)
+    return samples_and_more("raw_products", counts, promised=4)
 
 
 def timescale_version(settings: Settings) -> str:
@@ -81,12 +87,11 @@ def hypertables(settings: Settings) -> str:
 
 def reading_rows(settings: Settings) -> str:
     """The 1000 sample readings, which have no topic, are there; pipelines add to them."""
-    samples, rows = _row(
+    counts = _row(
         settings.timescale,
         "SELECT count(*) FILTER (WHERE topic IS NULL), count(*) FROM sensor_readings",
     )
-    found = f"sensor_readings: {rows} rows = {samples} samples + {rows - samples} from pipelines"
-    return expect(samples == 1000, found)
+    return samples_and_more("sensor_readings", counts, promised=1000)
 
 
 def zookeeper(settings: Settings) -> str:

@@ -37,14 +37,7 @@ LOAD_QUARANTINE = """
 
 def ours(connection: "Connection") -> None:
     """What the DAG's tasks call, each step's time on stderr."""
-    for step in (
-        steps.load_to_raw_zone,
-        steps.validate,
-        steps.load_to_clean_zone,
-        steps.load_to_quarantine,
-        steps.mark_processed,
-        report.generate_report,
-    ):
+    for step in (*steps.AFTER_LANDING, report.generate_report):
         start = time.perf_counter()
         step(connection, BATCH)
         stderr.print(f"    {step.__name__:20} {time.perf_counter() - start:7.2f} s")
