@@ -44,6 +44,8 @@ def test_the_dag_is_found_switched_on_triggered_and_green(airflow: Stack, page: 
     sign_in_by_hand(page, airflow.settings.airflow_password)
     page.get_by_role("link", name="Dags").click()
     page.get_by_role("link", name=DAG_ID, exact=True).click()
+    # The list of DAGs, still there until the DAG's own page has loaded, has such a button, too.
+    expect(page.get_by_text("Latest Dag Version")).to_be_visible()
 
     page.get_by_test_id("trigger-dag-button").click()
     expect(page.get_by_text(f"Unpause {DAG_ID} on trigger")).to_be_visible()
