@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from local_stack.stack import Stack
 from python_scripts.airflow_api import sign_in, wait_for_dag
+from tests.browser import chromium
 
 DAG_ID = "product_batch_pipeline"
 SECONDS = 1000.0  # milliseconds
@@ -17,17 +18,11 @@ SECONDS = 1000.0  # milliseconds
 @pytest.fixture(scope="module")
 def page(airflow: Stack) -> Iterator[Page]:
     """A page of headless Chromium that looks at the stack's Airflow."""
-    quiet = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
-    background = "--disable-background-networking --disable-component-update"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=f"{quiet} {background}".split()
-        )
+    with chromium() as browser:
         page = browser.new_page(base_url=airflow.settings.airflow_url, locale="en-US")
         page.set_default_timeout(60 * SECONDS)
         expect.set_options(timeout=60 * SECONDS)
         yield page
-        browser.close()
 
 
 def test_a_wrong_password_is_refused(airflow: Stack, page: Page) -> None:

@@ -18,13 +18,14 @@ from typing import Any
 import httpx
 import psycopg2
 import pytest
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
 from batch_pipeline.scraper import VENDORS, scrape
 from local_stack.own_stack import free_ports
 from pipeline_settings import PROJECT_FOLDER
 from python_scripts.queries import as_objects, run_query
 from tests.batch.conftest import run_batch
+from tests.browser import chromium
 from tests.explore.conftest import Script
 
 PICTURE = os.environ.get("DASHBOARD_PICTURE")
@@ -62,19 +63,13 @@ def wait_until_served(url: str) -> None:
 @pytest.fixture
 def page(address: str) -> Iterator[Page]:
     """The page in headless Chromium, in another time zone than UTC."""
-    quiet = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
-    background = "--disable-background-networking --disable-component-update"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=f"{quiet} {background}".split()
-        )
+    with chromium() as browser:
         size = {"width": 1280, "height": 1760}
         page = browser.new_page(viewport=size, locale="en-US", timezone_id="Asia/Tokyo")  # type: ignore[arg-type]
         page.set_default_timeout(30 * SECONDS)
         expect.set_options(timeout=30 * SECONDS)
         page.goto(address)
         yield page
-        browser.close()
 
 
 def number(page: Page, name: str) -> Locator:
