@@ -9,12 +9,12 @@ from kafka.errors import InvalidTopicError, TopicAlreadyExistsError
 from pipeline_console import StackError
 from pipeline_settings import SENSOR_TOPIC_PARTITIONS
 
-BATCH_RECORDS = 10_000
-#: For every consumer: we say ourselves from where to read, and a batch fits into memory.
+#: For every consumer: we say ourselves from where to read, and a batch fits into memory: 2 MB, or
+#: 20,000 records if they are small.
 READING = {
     "enable_auto_commit": False,
     "auto_offset_reset": "earliest",  # the default, "latest", skips what was sent before
-    "max_poll_records": BATCH_RECORDS,
+    "max_poll_records": 20_000,
     "fetch_max_bytes": 2 * 1024 * 1024,
     "metrics_enabled": False,
     "reconnect_backoff_max_ms": 2000,

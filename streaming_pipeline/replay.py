@@ -27,6 +27,7 @@ from streaming_pipeline import offsets, store
 from streaming_pipeline.batch import Batch
 from streaming_pipeline.database import Database, transaction
 from streaming_pipeline.kafka_topic import READING, Topic, ensure_topic
+from streaming_pipeline.rows import origin_of
 from streaming_pipeline.waiting import until_it_works
 
 PROGRESS_SECONDS = 5.0
@@ -204,13 +205,13 @@ def store_anew(connection: Connection, batch: Batch) -> Rejudged:
     with transaction(connection) as cursor:
         [end] = fetch(cursor, HOLD, (*batch.topic, partition))
         cursor.execute(store.MAKE_STAGING)
-        store.stage(cursor, batch.readings)
+        store.stage(cursor, batch.all_readings())
         cursor.execute(MAKE_ROOM, these)
         made_room = cursor.rowcount
         kept = fetch(cursor, KEPT, these)
         before = forget(cursor, these, kept)
-        lines = [line for line in batch.readings if int(line.rsplit("\t", 1)[1]) not in kept]
-        store.store(cursor, replace(batch, readings=lines))
+        readings = {k: row for k, row in batch.readings.items() if origin_of(row)[1] not in kept}
+        store.store(cursor, replace(batch, readings=readings))
         invalid = fetch(cursor, FIND_REJECTIONS, these)
         duplicate = fetch(cursor, FIND_DUPLICATES, these)
         after = Places(set(these["offsets"]) - invalid - duplicate, invalid, duplicate)

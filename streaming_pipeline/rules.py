@@ -120,7 +120,7 @@ def parse(value: bytes | None) -> dict[str, Any]:
         raise RecordError("empty_value")
     try:
         text = value.decode()
-        record = json.loads(text, object_pairs_hook=_unique_keys)
+        record = EXACT_DECODER.decode(text)
     except UnicodeDecodeError as error:
         raise RecordError("not_utf8") from error
     except RecursionError as error:
@@ -143,6 +143,9 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(record) != len(pairs):
         raise RecordError("duplicate_key")
     return record
+
+
+EXACT_DECODER = json.JSONDecoder(object_pairs_hook=_unique_keys)
 
 
 def _depth(value: Any) -> int:

@@ -12,9 +12,17 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from streaming_pipeline import offsets
-from streaming_pipeline.batch import READING_COLUMNS, REJECTION_COLUMNS, Batch, Origin
+from streaming_pipeline.batch import Batch
 from streaming_pipeline.database import transaction
-from streaming_pipeline.kafka_topic import Topic
+from streaming_pipeline.rows import (
+    HEADER,
+    READING_COLUMNS,
+    REJECTION_COLUMNS,
+    TRAILER,
+    Origin,
+    origin_of,
+    say_the_same,
+)
 
 #: What a CHECK, a foreign key, a column's type or a trigger of the user's own says to a row.
 ROW_REFUSED = (psycopg2.DataError, psycopg2.IntegrityError, psycopg2.errors.RaiseException)
@@ -23,14 +31,14 @@ MAKE_STAGING = """
 CREATE TEMP TABLE IF NOT EXISTS staging (
     time timestamptz, sensor_id text COLLATE "C", temperature double precision,
     humidity double precision, pressure double precision, location text, extra jsonb,
-    partition integer, "offset" bigint
+    topic text, topic_id uuid, partition integer, "offset" bigint
 ) ON COMMIT DELETE ROWS"""
 
 # What the unique key (sensor_id, time) refuses comes back as partition and offset.
 INSERT_READINGS = f"""
 WITH stored AS (
-    INSERT INTO sensor_readings ({READING_COLUMNS}, topic, topic_id)
-    SELECT {READING_COLUMNS}, %s, %s FROM staging
+    INSERT INTO sensor_readings ({READING_COLUMNS})
+    SELECT {READING_COLUMNS} FROM staging ORDER BY partition, "offset"
     ON CONFLICT (sensor_id, time) DO NOTHING RETURNING partition, "offset"
 )
 SELECT partition, "offset" FROM staging LEFT JOIN stored USING (partition, "offset")
@@ -56,8 +64,8 @@ DECLARE
 BEGIN
     FOR reading IN SELECT * FROM staging LOOP
         BEGIN
-            INSERT INTO sensor_readings ({READING_COLUMNS}, topic, topic_id)
-            SELECT (reading).*, %s, %s ON CONFLICT (sensor_id, time) DO NOTHING;
+            INSERT INTO sensor_readings ({READING_COLUMNS})
+            SELECT (reading).* ON CONFLICT (sensor_id, time) DO NOTHING;
             RAISE EXCEPTION USING ERRCODE = 'TAKEN';
         EXCEPTION
             WHEN SQLSTATE 'TAKEN' THEN fits := true;
@@ -105,7 +113,7 @@ def write(connection: Connection, batch: Batch) -> Counts:
 
 def store(cursor: Cursor, batch: Batch) -> Counts:
     """Store a batch's rows: readings, duplicates, rejections and what the database refuses."""
-    refused = store_readings(cursor, batch.topic, batch.readings)
+    refused = store_readings(cursor, batch)
     rejections = batch.rejections
     if refused.reasons:
         rejections = rejections + batch.refused(refused.reasons)
@@ -113,49 +121,60 @@ def store(cursor: Cursor, batch: Batch) -> Counts:
     duplicates = [(*batch.topic, *origin) for origin in refused.duplicates]
     execute_values(cursor, INSERT_DUPLICATES, duplicates, page_size=1000)
     return Counts(
-        valid=len(batch.readings) - len(refused.duplicates) - len(refused.reasons),
+        valid=len(batch.all_readings()) - len(refused.duplicates) - len(refused.reasons),
         invalid=len(rejections),
         duplicates=Counter(partition for partition, _ in refused.duplicates),
     )
 
 
-def store_readings(cursor: Cursor, topic: Topic, lines: list[str]) -> Refused:
-    """Store readings; if the database refuses some, find those and store the others."""
-    cursor.execute(f"{MAKE_STAGING}; SAVEPOINT readings")
+def store_readings(cursor: Cursor, batch: Batch) -> Refused:
+    """Store readings straight, by COPY; if the database refuses one, start again, carefully."""
+    cursor.execute(f"{MAKE_STAGING}; SAVEPOINT straight")
     try:
-        refused = insert(cursor, topic, lines)
+        stored = copy(cursor, f"sensor_readings ({READING_COLUMNS})", batch.readings.values())
+    except ROW_REFUSED:  # its key is there already, or a constraint is against it
+        stored = 0
+    if stored < len(batch.readings):  # a trigger can also drop rows without a word
+        cursor.execute("ROLLBACK TO SAVEPOINT straight")
+        return store_carefully(cursor, batch.all_readings())
+    same = {origin_of(row) for first, row in batch.repeated if say_the_same(first, row)}
+    others = [row for _, row in batch.repeated if origin_of(row) not in same]
+    return Refused(same, {}) + store_carefully(cursor, others)
+
+
+def store_carefully(cursor: Cursor, rows: list[bytes]) -> Refused:
+    """Store readings by way of a staging table; those that the database refuses stay out."""
+    if not rows:
+        return Refused(set(), {})
+    cursor.execute("SAVEPOINT readings")
+    try:
+        refused = insert(cursor, rows)
         conflicts = find_conflicts(cursor, refused)
     except ROW_REFUSED as error:
         cursor.execute("ROLLBACK TO SAVEPOINT readings")
         log.warning("the database refuses rows: %s", str(error).splitlines()[0])
-        stage(cursor, lines)
-        cursor.execute(FIND_REFUSED, topic)
+        stage(cursor, rows)
+        cursor.execute(FIND_REFUSED)
         bad = set(cursor.fetchall())
         if not bad:  # it is not the rows
             raise
-        good = store_readings(cursor, topic, [line for line in lines if origin(line) not in bad])
+        good = store_carefully(cursor, [row for row in rows if origin_of(row) not in bad])
         return good + Refused(set(), dict.fromkeys(bad, "rejected_by_database"))
     cursor.execute("RELEASE SAVEPOINT readings")
     return Refused(refused - conflicts.keys(), conflicts)
 
 
-def insert(cursor: Cursor, topic: Topic, lines: list[str]) -> set[Origin]:
+def insert(cursor: Cursor, rows: list[bytes]) -> set[Origin]:
     """Insert readings; those whose key is there already."""
-    stage(cursor, lines)
-    cursor.execute(INSERT_READINGS, topic)
+    stage(cursor, rows)
+    cursor.execute(INSERT_READINGS)
     return set(cursor.fetchall())
 
 
-def origin(line: str) -> Origin:
-    """Where the record of a reading's line stands in Kafka."""
-    *_, partition, offset = line.rsplit("\t", 2)
-    return int(partition), int(offset)
-
-
-def stage(cursor: Cursor, lines: list[str]) -> None:
+def stage(cursor: Cursor, rows: list[bytes]) -> None:
     """Put readings, and nothing else, into the staging table."""
     cursor.execute("DELETE FROM staging")
-    copy(cursor, f"staging ({READING_COLUMNS})", lines)
+    copy(cursor, f"staging ({READING_COLUMNS})", rows)
 
 
 def find_conflicts(cursor: Cursor, refused: set[Origin]) -> dict[Origin, str]:
@@ -166,6 +185,9 @@ def find_conflicts(cursor: Cursor, refused: set[Origin]) -> dict[Origin, str]:
     return dict.fromkeys(rows, "conflict")
 
 
-def copy(cursor: Cursor, target: str, lines: Iterable[str]) -> None:
-    """COPY lines in text format into `target`, a table with its columns."""
-    cursor.copy_expert(f"COPY {target} FROM STDIN", BytesIO("".join(lines).encode()))
+def copy(cursor: Cursor, target: str, rows: Iterable[bytes]) -> int:
+    """COPY rows into `target`, a table with its columns; how many it has stored."""
+    data = b"".join((HEADER, *rows, TRAILER))
+    # In one piece: between two, the thread would have to wait for its turn in Python.
+    cursor.copy_expert(f"COPY {target} FROM STDIN (FORMAT binary)", BytesIO(data), size=len(data))
+    return cursor.rowcount

@@ -7,6 +7,7 @@ Ctrl-C finishes the batch in hand and ends.
 
 import gc
 import logging
+import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
@@ -168,6 +169,9 @@ def validate(validator: Validator, idle_seconds: float | None) -> None:
     # Records come by the ten thousand and make no cycles: looking for some costs 8 % of the time.
     gc.freeze()
     gc.set_threshold(100_000)
+    # kafka-python's thread receives 4 kB at a time, the writer asks the database some ten times a
+    # batch; after each answer they would wait up to 5 ms for their turn in Python.
+    sys.setswitchinterval(0.0001)
     try:
         validator.run(idle_seconds)
     finally:

@@ -9,11 +9,11 @@ from typing import Annotated
 import msgspec
 
 from pipeline_console import run
-from streaming_pipeline import batch, rules, stream_validator
+from streaming_pipeline import rows, rules, stream_validator
 
 lowest, highest = float(os.environ["LOWEST"]), float(os.environ["HIGHEST"])
 rules.RANGES["temperature"] = (lowest, highest)
-batch.RULE_VERSION = rules.RULE_VERSION + 1  # type: ignore[attr-defined]
+rows.RULE_VERSION = rules.RULE_VERSION + 1  # type: ignore[attr-defined]
 
 
 class Reading(rules.Reading):

@@ -40,9 +40,9 @@ def read_by(process: "Popen[str]") -> int:
 
 
 def test_stopped_in_mid_stream_then_two_share_the_rest(pipeline: Pipeline) -> None:
-    total = 60_000
-    for number in range(total):
-        pipeline.send(reading(number), partition=number % 6)
+    total = 40_000
+    for number in range(total):  # long ones, for more than a few batches
+        pipeline.send(reading(number, note="x" * 500), partition=number % 6)
     read = 0
     for stop in (signal.SIGINT, signal.SIGTERM):
         validator = pipeline.start_validator()
@@ -81,6 +81,34 @@ def test_duplicates_conflicts_and_what_the_database_refuses(pipeline: Pipeline) 
     ]
     where = pipeline.rows('SELECT "offset" FROM stream_duplicates WHERE topic = %s')
     assert sorted(where) == [(offset,) for offset in range(50)]
+
+
+def test_the_first_reading_of_a_batch_counts(pipeline: Pipeline) -> None:
+    first, again = reading(1), json.dumps(json.loads(reading(1)), indent=1).encode()
+    other, positive, negative = reading(1, humidity=51), reading(2), reading(2, pressure=1013.0)
+    noted, turned = reading(3, a=1, b=2), reading(3, b=2, a=1)
+    zero, minus_zero = reading(4, temperature=0.0), reading(4, temperature=-0.0)
+    pipeline.send(first, other, again, other, positive, negative, noted, turned, zero, minus_zero)
+    pipeline.validate()
+
+    assert pipeline.ledger() == (10, 4 + 2, 4)
+    stored = pipeline.rows('SELECT "offset" FROM sensor_readings WHERE topic = %s ORDER BY 1')
+    assert stored == [(0,), (4,), (6,), (8,)]
+    conflicts = pipeline.rows('SELECT issues, "offset" FROM sensor_readings_invalid ORDER BY 2')
+    assert conflicts == [("conflict", 1), ("conflict", 3)]
+
+
+def test_a_trigger_that_drops_rows_in_silence_loses_none(pipeline: Pipeline) -> None:
+    pipeline.execute(
+        "CREATE FUNCTION drop_it() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+    )
+    pipeline.execute(
+        "CREATE TRIGGER drop_it BEFORE INSERT ON sensor_readings FOR EACH ROW"
+        " WHEN (NEW.temperature > 40) EXECUTE FUNCTION drop_it()"
+    )
+    pipeline.send(reading(1), reading(2, temperature=41), reading(3))
+    pipeline.validate()
+    assert pipeline.ledger() == (3, 2, 1)
 
 
 def test_database_away_then_back_then_without_its_table(pipeline: Pipeline) -> None:
