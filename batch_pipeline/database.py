@@ -1,10 +1,9 @@
 """How the steps talk to pipeline_db: queries from sql/batch/, locked transactions, COPY."""
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from io import StringIO
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
 QUERY_FOLDER = Path(__file__).resolve().parent.parent / "sql" / "batch"
 CHUNK = 10_000  # rows held in memory at a time, whatever the size of the batch
+NULL = r"\N"  # in COPY's text format
+ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 @cache
@@ -32,20 +33,19 @@ def locked_transaction(connection: "Connection", *locks: str) -> "Iterator[Curso
         yield cursor
 
 
-def chunks(rows: Iterable[Sequence[object]]) -> Iterator[list[Sequence[object]]]:
-    """The rows in lists of CHUNK."""
-    rows = iter(rows)
-    while chunk := list(islice(rows, CHUNK)):
-        yield chunk
+def escape(text: str) -> str:
+    """Text as a column of COPY's text format."""
+    if text.isprintable() and "\\" not in text:  # nearly always, and quickly asked
+        return text
+    return text.translate(ESCAPES)
 
 
-def copy_rows(cursor: "Cursor", copy: str, rows: Iterable[Sequence[object]]) -> int:
-    """Send rows to `copy`, a "COPY … FROM STDIN (FORMAT csv)", in chunks; returns their number."""
+def copy_lines(cursor: "Cursor", copy: str, lines: Iterable[str]) -> int:
+    """Send lines to `copy`, a "COPY … FROM STDIN", in chunks; returns their number."""
+    lines = iter(lines)
     count = 0
-    for chunk in chunks(rows):
-        text = io.StringIO()
-        csv.writer(text).writerows(chunk)
-        text.seek(0)
-        cursor.copy_expert(copy, text)
+    while chunk := list(islice(lines, CHUNK)):
+        text = "".join(chunk)
+        cursor.copy_expert(copy, StringIO(text), size=len(text))
         count += len(chunk)
     return count

@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg2
 
-from batch_pipeline.database import CHUNK, copy_rows, locked_transaction, query
-from batch_pipeline.validator import RULE_VERSION, judge
+from batch_pipeline.database import (
+    CHUNK,
+    NULL,
+    copy_lines,
+    escape,
+    locked_transaction,
+    query,
+)
+from batch_pipeline.validator import RULE_VERSION, Verdict, judge
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -22,6 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ALL_BATCHES = "all"
+
+NO_FIELDS = "\t".join([NULL] * 5)  # those of a rejected row's verdict
 
 # What PostgreSQL text cannot hold is kept as its JSON escape; the rules quarantine such a record.
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -47,8 +56,20 @@ class Ledger(NamedTuple):
 
 def read_ledger(cursor: "Cursor", batch_id: str) -> Ledger:
     """Count the batch's rows in the tables."""
-    cursor.execute(query("ledger"), {"batch_id": batch_id})
-    return Ledger(*(cursor.fetchone() or ()))
+    return Ledger(count(cursor, "count_received", batch_id), *count_places(cursor, batch_id))
+
+
+def count_places(cursor: "Cursor", batch_id: str) -> tuple[int, int, int]:
+    """How many of the batch's rows are clean, superseded, and quarantined."""
+    cursor.execute(query("count_places"), {"batch_id": batch_id})
+    clean, superseded, quarantined = cursor.fetchone() or (0, 0, 0)
+    return clean, superseded, quarantined
+
+
+def count(cursor: "Cursor", name: str, batch_id: str) -> int:
+    """The one number that the query gives."""
+    cursor.execute(query(name), {"batch_id": batch_id})
+    return int((cursor.fetchone() or (0,))[0])
 
 
 def batch_ids(connection: "Connection", selection: str) -> list[str]:
@@ -66,18 +87,21 @@ def land(connection: "Connection", batch_id: str, source: str, records: Iterable
         cursor.execute(query("landed_before"), {"batch_id": batch_id, "source": source})
         if landed := cursor.fetchone():
             return int(landed[0])
+        begin = f"{escape(batch_id)}\t{escape(source)}"
         lines = (
-            (batch_id, source, number, UNSTORABLE.sub(_escape, record))
+            f"{begin}\t{number}\t{escape(UNSTORABLE.sub(_as_json_escape, record))}\n"
             for number, record in enumerate(records, start=1)
         )
-        count = copy_rows(cursor, query("copy_to_landing"), lines)
-        row = {"batch_id": batch_id, "source": source, "rows": count}
-        cursor.execute(query("record_extraction"), row)
-    log.info("batch %s: landed %d records of %s", batch_id, count, source)
-    return count
+        rows = copy_lines(cursor, query("copy_to_landing"), lines)
+        extraction = {"batch_id": batch_id, "source": source, "rows": rows}
+        cursor.execute(query("record_extraction"), extraction)
+        # Else the planner, who has not heard of these rows yet, would sort them to be moved.
+        cursor.execute("ANALYZE landing_products")
+    log.info("batch %s: landed %d records of %s", batch_id, rows, source)
+    return rows
 
 
-def _escape(match: re.Match[str]) -> str:
+def _as_json_escape(match: re.Match[str]) -> str:
     return f"\\u{ord(match[0]):04x}"
 
 
@@ -90,8 +114,8 @@ def load_to_raw_zone(connection: "Connection", batch_id: str, expected: Iterable
     with locked_transaction(connection, batch_id) as cursor:
         for source in expected:
             cursor.execute(query("expect_source"), {"batch_id": batch_id, "source": source})
-        _move_to_raw_zone(cursor, batch_id)
-        received = read_ledger(cursor, batch_id).received
+        received = count(cursor, "count_received", batch_id)  # by earlier attempts
+        received += _move_to_raw_zone(cursor, batch_id)
     if not received:
         raise BatchError(
             f"Batch {batch_id} has no raw rows: there is no such batch, or none of its vendors "
@@ -100,7 +124,7 @@ def load_to_raw_zone(connection: "Connection", batch_id: str, expected: Iterable
     return received
 
 
-def _move_to_raw_zone(cursor: "Cursor", batch_id: str) -> None:
+def _move_to_raw_zone(cursor: "Cursor", batch_id: str) -> int:
     # To cast all rows takes a quarter of the time of asking for each whether it can be cast, but
     # the first one that cannot be ends the statement.
     cursor.execute("SAVEPOINT landed")
@@ -109,6 +133,7 @@ def _move_to_raw_zone(cursor: "Cursor", batch_id: str) -> None:
     except (psycopg2.DataError, psycopg2.errors.StatementTooComplex):
         cursor.execute("ROLLBACK TO SAVEPOINT landed")
         cursor.execute(query("load_to_raw_zone"), {"batch_id": batch_id, "all_json": False})
+    return cursor.rowcount
 
 
 def validate(connection: "Connection", batch_id: str) -> int:
@@ -116,19 +141,28 @@ def validate(connection: "Connection", batch_id: str) -> int:
     with locked_transaction(connection, batch_id) as cursor:
         batch = {"batch_id": batch_id}
         cursor.execute("DELETE FROM product_verdicts WHERE batch_id = %(batch_id)s", batch)
-        copy_rows(cursor, query("copy_verdicts"), _verdicts(connection, batch_id))
+        copy_lines(cursor, query("copy_verdicts"), _verdict_lines(connection, batch_id))
         cursor.execute(query("mark_duplicates"), batch)
-        cursor.execute(query("count_valid"), batch)
-        return int((cursor.fetchone() or (0,))[0])
+        return count(cursor, "count_valid", batch_id)
 
 
-def _verdicts(connection: "Connection", batch_id: str) -> Iterator[tuple[object, ...]]:
+def _verdict_lines(connection: "Connection", batch_id: str) -> Iterator[str]:
     """Read the batch through a server-side cursor: memory does not grow with the batch."""
+    batch = escape(batch_id)
     with connection.cursor(name="raw_rows") as raw_rows:
         raw_rows.itersize = CHUNK
         raw_rows.execute(query("read_raw_zone"), {"batch_id": batch_id})
         for raw_id, source, ingestion_time, raw_text in raw_rows:
-            yield (raw_id, batch_id, source, ingestion_time, RULE_VERSION, *judge(raw_text))
+            row = f"{raw_id}\t{batch}\t{escape(source)}\t{ingestion_time}\t{RULE_VERSION}"
+            yield f"{row}\t{_verdict_columns(judge(raw_text))}\n"
+
+
+def _verdict_columns(verdict: Verdict) -> str:
+    product_id, name, price, stock, category, issues = verdict
+    if product_id is None or name is None:
+        return f"{NO_FIELDS}\t{issues}"
+    category = NULL if category is None else escape(category)
+    return f"{escape(product_id)}\t{escape(name)}\t{price}\t{stock}\t{category}\t{NULL}"
 
 
 def load_to_clean_zone(connection: "Connection", batch_id: str) -> int:
@@ -138,17 +172,20 @@ def load_to_clean_zone(connection: "Connection", batch_id: str) -> int:
     """
     # One batch at a time: two that hold the same product must see each other's row.
     with locked_transaction(connection, "clean_products", batch_id) as cursor:
-        for name in ("withdraw_from_clean_zone", "load_to_clean_zone"):
-            cursor.execute(query(name), {"batch_id": batch_id})
-        ledger = read_ledger(cursor, batch_id)
-    return ledger.clean + ledger.superseded
+        batch = {"batch_id": batch_id}
+        cursor.execute(query("withdraw_from_clean_zone"), batch)
+        cursor.execute(query("supersede_older"), batch)
+        cursor.execute(query("record_superseded"), batch)
+        superseded = cursor.rowcount
+        cursor.execute(query("load_to_clean_zone"), batch)
+        return cursor.rowcount + superseded
 
 
 def load_to_quarantine(connection: "Connection", batch_id: str) -> int:
     """Replace the batch's rows in quarantine by today's rejected ones; returns their number."""
     with locked_transaction(connection, batch_id) as cursor:
         cursor.execute(query("load_to_quarantine"), {"batch_id": batch_id})
-        return read_ledger(cursor, batch_id).quarantined
+        return cursor.rowcount
 
 
 def mark_processed(connection: "Connection", batch_id: str) -> int:

@@ -96,8 +96,9 @@ _EXACT = json.JSONDecoder(
 def _decode(raw_text: str) -> Any:
     """Decode a usual record quickly, one that may hold a key twice or an endless number exactly."""
     try:
-        record = _QUICK.decode(raw_text)
-        if isinstance(record, dict) and raw_text.count(":") == len(record):
+        record, end = _QUICK.raw_decode(raw_text)
+        whole = end == len(raw_text) and isinstance(record, dict)
+        if whole and raw_text.count(":") == len(record):
             return record  # a colon for each key: none was there twice
     except ValueError:
         pass  # the exact decoder says what is wrong, if anything is

@@ -3,15 +3,15 @@
 SET client_min_messages = warning;
 
 -- What a vendor sent, until load_to_raw_zone takes it up. In the database, not in a file, because
--- the next task may run on another machine.
+-- the next task may run on another machine. It is read in the order of its key, without a sort.
 CREATE TABLE IF NOT EXISTS landing_products (
     batch_id text NOT NULL,
-    source text NOT NULL,
+    source text COLLATE "C" NOT NULL,
     line_number integer NOT NULL,
     landed_at timestamptz NOT NULL DEFAULT now(),
-    raw_text text NOT NULL
+    raw_text text NOT NULL,
+    PRIMARY KEY (batch_id, source, line_number)
 );
-CREATE INDEX IF NOT EXISTS landing_products_batch ON landing_products (batch_id);
 
 -- One row for each vendor of a batch; `rows` stays NULL if the vendor could not be read.
 CREATE TABLE IF NOT EXISTS extractions (

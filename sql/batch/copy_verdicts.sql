@@ -1,4 +1,4 @@
 COPY product_verdicts
     (raw_id, batch_id, source, ingestion_time, rule_version,
      product_id, name, price, stock, category, issues)
-FROM STDIN (FORMAT csv);
+FROM STDIN;

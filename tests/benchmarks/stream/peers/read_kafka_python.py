@@ -5,13 +5,12 @@ import sys
 from kafka import KafkaConsumer, TopicPartition
 
 from pipeline_settings import Settings
+from streaming_pipeline.kafka_topic import READING
 from streaming_pipeline.rules import judge
 
 
 def main(topic: str, judging: bool) -> None:
-    consumer = KafkaConsumer(
-        bootstrap_servers=Settings().kafka_bootstrap_servers, max_poll_records=10_000
-    )
+    consumer = KafkaConsumer(bootstrap_servers=Settings().kafka_bootstrap_servers, **READING)
     parts = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
     consumer.assign(parts)
     consumer.seek_to_beginning()
