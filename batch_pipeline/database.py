@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 QUERY_FOLDER = Path(__file__).resolve().parent.parent / "sql" / "batch"
 CHUNK = 10_000  # rows held in memory at a time, whatever the size of the batch
-NULL = r"\N"  # in COPY's text format
 ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 

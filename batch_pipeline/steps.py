@@ -12,14 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg2
 
-from batch_pipeline.database import (
-    CHUNK,
-    NULL,
-    copy_lines,
-    escape,
-    locked_transaction,
-    query,
-)
+from batch_pipeline.database import CHUNK, copy_lines, escape, locked_transaction, query
 from batch_pipeline.validator import RULE_VERSION, Verdict, judge
 
 if TYPE_CHECKING:
@@ -29,8 +22,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ALL_BATCHES = "all"
-
-NO_FIELDS = "\t".join([NULL] * 5)  # those of a rejected row's verdict
 
 # What PostgreSQL text cannot hold is kept as its JSON escape; the rules quarantine such a record.
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -159,10 +150,10 @@ def _verdict_lines(connection: "Connection", batch_id: str) -> Iterator[str]:
 
 def _verdict_columns(verdict: Verdict) -> str:
     product_id, name, price, stock, category, issues = verdict
-    if product_id is None or name is None:
-        return f"{NO_FIELDS}\t{issues}"
-    category = NULL if category is None else escape(category)
-    return f"{escape(product_id)}\t{escape(name)}\t{price}\t{stock}\t{category}\t{NULL}"
+    if issues is not None:
+        return f"\t\t\t\t\t{issues}"
+    columns = f"{product_id}\t{name}\t{price}\t{stock}\t{category or ''}\t"
+    return columns.replace("\\", r"\\")  # the rules leave no tab and no end of line in a text
 
 
 def load_to_clean_zone(connection: "Connection", batch_id: str) -> int:
@@ -174,11 +165,13 @@ def load_to_clean_zone(connection: "Connection", batch_id: str) -> int:
     with locked_transaction(connection, "clean_products", batch_id) as cursor:
         batch = {"batch_id": batch_id}
         cursor.execute(query("withdraw_from_clean_zone"), batch)
-        cursor.execute(query("supersede_older"), batch)
-        cursor.execute(query("record_superseded"), batch)
-        superseded = cursor.rowcount
+        superseded = 0
+        if count(cursor, "meets_clean_zone", batch_id):
+            cursor.execute(query("supersede_older"), batch)
+            cursor.execute(query("record_superseded"), batch)
+            superseded = cursor.rowcount
         cursor.execute(query("load_to_clean_zone"), batch)
-        return cursor.rowcount + superseded
+        return superseded + cursor.rowcount
 
 
 def load_to_quarantine(connection: "Connection", batch_id: str) -> int:

@@ -1,4 +1,5 @@
+-- An empty column is NULL: no field of a valid product is empty.
 COPY product_verdicts
     (raw_id, batch_id, source, ingestion_time, rule_version,
      product_id, name, price, stock, category, issues)
-FROM STDIN;
+FROM STDIN (NULL '');

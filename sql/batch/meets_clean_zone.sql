@@ -1,0 +1,5 @@
+-- Does a product of the batch stand in the clean zone already? It takes one to know.
+SELECT EXISTS (
+    SELECT FROM product_verdicts AS verdict JOIN clean_products USING (product_id)
+    WHERE verdict.batch_id = %(batch_id)s AND verdict.issues IS NULL
+)::integer;
