@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from psycopg2.extensions import connection as Connection
 
 from batch_pipeline.steps import UNSTORABLE
-from batch_pipeline.validator import judge
+from batch_pipeline.validator import DUPLICATE_IN_BATCH, judge
 from tests.batch.conftest import ledger, places, rows, run_batch
 
 # Texts with the characters that databases and parsers stumble over among them.
@@ -30,6 +30,10 @@ records = (
     | text
     | st.sampled_from(["", "\\.", "\n\\.\n", '"', '"\n"', ",", "\r", "\r\n", "\\N", "NULL"])
 )
+VERDICTS = """
+    SELECT raw_text, product_id, name, price, stock, category, issues
+    FROM raw_products AS raw JOIN product_verdicts ON raw_id = raw.id
+    WHERE raw.batch_id = %(batch_id)s ORDER BY line_number"""
 batch_numbers = itertools.count()
 
 
@@ -42,17 +46,17 @@ batch_numbers = itertools.count()
 def test_any_rows_go_through_and_each_ends_in_one_place(
     connection: Connection, lines: list[str]
 ) -> None:
-    batch_id = f"batch-{next(batch_numbers)}"
-    run_batch(connection, batch_id, {"vendor": lines})
+    batch_id = f"batch\\t\t{next(batch_numbers)}"
+    run_batch(connection, batch_id, {"vendor\\\n": lines})
     assert ledger(connection, batch_id).adds_up
     assert len(places(connection, batch_id)) == len(lines)
-    kept = rows(
-        connection,
-        """SELECT raw_text FROM raw_products WHERE batch_id = %(batch_id)s ORDER BY line_number""",
-        batch_id,
-    )
-    for line, (raw_text,) in zip(lines, kept, strict=True):
+    for line, (raw_text, *fields, issues) in zip(
+        lines, rows(connection, VERDICTS, batch_id), strict=True
+    ):
         assert raw_text == UNSTORABLE.sub(lambda m: f"\\u{ord(m[0]):04x}", line)
+        expected = judge(raw_text)
+        assert tuple(fields) == expected[:-1]
+        assert issues in (expected.issues, expected.issues or DUPLICATE_IN_BATCH)
 
 
 @settings(max_examples=300, deadline=None)
