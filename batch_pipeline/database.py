@@ -45,6 +45,6 @@ def copy_lines(cursor: "Cursor", copy: str, lines: Iterable[str]) -> int:
     count = 0
     while chunk := list(islice(lines, CHUNK)):
         text = "".join(chunk)
-        cursor.copy_expert(copy, StringIO(text), size=len(text))
+        cursor.copy_expert(copy, StringIO(text), size=1 << 20)
         count += len(chunk)
     return count

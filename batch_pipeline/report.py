@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tabulate import tabulate
 
 from batch_pipeline.database import locked_transaction, query
-from batch_pipeline.steps import Ledger, count_places
+from batch_pipeline.steps import Ledger, read_ledger
 from batch_pipeline.validator import RULE_VERSION
 
 if TYPE_CHECKING:
@@ -22,9 +22,8 @@ def generate_report(connection: "Connection", batch_id: str) -> str:
     """Measure the batch, store the report in batch_reports and return it as text."""
     with locked_transaction(connection, batch_id) as cursor:
         batch = {"batch_id": batch_id}
+        ledger = read_ledger(cursor, batch_id)
         sources = _rows(cursor, "rows_by_source", batch)
-        received = sum(row[1] for row in sources)
-        ledger = Ledger(received, *count_places(cursor, batch_id))
         reasons = _rows(cursor, "reasons_by_source", batch)
         missing = [source for (source,) in _rows(cursor, "missing_sources", batch)]
         runs, change = _change(ledger, *_rows(cursor, "last_seven_runs", batch)[0])

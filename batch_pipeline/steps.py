@@ -47,14 +47,8 @@ class Ledger(NamedTuple):
 
 def read_ledger(cursor: "Cursor", batch_id: str) -> Ledger:
     """Count the batch's rows in the tables."""
-    return Ledger(count(cursor, "count_received", batch_id), *count_places(cursor, batch_id))
-
-
-def count_places(cursor: "Cursor", batch_id: str) -> tuple[int, int, int]:
-    """How many of the batch's rows are clean, superseded, and quarantined."""
-    cursor.execute(query("count_places"), {"batch_id": batch_id})
-    clean, superseded, quarantined = cursor.fetchone() or (0, 0, 0)
-    return clean, superseded, quarantined
+    cursor.execute(query("ledger"), {"batch_id": batch_id})
+    return Ledger(*(cursor.fetchone() or ()))
 
 
 def count(cursor: "Cursor", name: str, batch_id: str) -> int:

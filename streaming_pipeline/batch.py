@@ -21,7 +21,7 @@ class Batch:
     expected: dict[int, int]  # the next offset that the database must still have
     after: dict[int, int]  # the next offset once the batch is stored
     readings: dict[bytes, bytes] = field(default_factory=dict)  # first of each key
-    repeated: list[tuple[bytes, bytes]] = field(default_factory=list)  # the first, its like
+    repeated: list[tuple[bytes, bytes]] = field(default_factory=list)  # first of a key, another
     rejections: list[bytes] = field(default_factory=list)
 
     @property
@@ -46,7 +46,7 @@ class Batch:
         return self
 
     def all_readings(self) -> list[bytes]:
-        """Rows of all readings; of those with the same key, the first comes first."""
+        """Rows of all readings, in no order."""
         return [*self.readings.values(), *(row for _, row in self.repeated)]
 
     def refused(self, reasons: dict[Origin, str]) -> list[bytes]:

@@ -34,7 +34,8 @@ CREATE TEMP TABLE IF NOT EXISTS staging (
     topic text, topic_id uuid, partition integer, "offset" bigint
 ) ON COMMIT DELETE ROWS"""
 
-# What the unique key (sensor_id, time) refuses comes back as partition and offset.
+# What the unique key (sensor_id, time) refuses comes back as partition and offset. Sorted, so that
+# of two readings with the same key the earlier one in their partition counts.
 INSERT_READINGS = f"""
 WITH stored AS (
     INSERT INTO sensor_readings ({READING_COLUMNS})
@@ -57,6 +58,7 @@ WHERE r.time BETWEEN (SELECT min(time) FROM staging) AND (SELECT max(time) FROM 
 # Tries each row by itself and takes it back: for a batch of which the database refuses some.
 FIND_REFUSED = f"""
 CREATE TEMP TABLE IF NOT EXISTS refused (partition integer, "offset" bigint) ON COMMIT DELETE ROWS;
+DELETE FROM refused;
 DO $try$
 DECLARE
     reading staging;
@@ -121,7 +123,10 @@ def store(cursor: Cursor, batch: Batch) -> Counts:
     duplicates = [(*batch.topic, *origin) for origin in refused.duplicates]
     execute_values(cursor, INSERT_DUPLICATES, duplicates, page_size=1000)
     return Counts(
-        valid=len(batch.all_readings()) - len(refused.duplicates) - len(refused.reasons),
+        valid=len(batch.readings)
+        + len(batch.repeated)
+        - len(refused.duplicates)
+        - len(refused.reasons),
         invalid=len(rejections),
         duplicates=Counter(partition for partition, _ in refused.duplicates),
     )
@@ -132,9 +137,10 @@ def store_readings(cursor: Cursor, batch: Batch) -> Refused:
     cursor.execute(f"{MAKE_STAGING}; SAVEPOINT straight")
     try:
         stored = copy(cursor, f"sensor_readings ({READING_COLUMNS})", batch.readings.values())
+        all_in = stored == len(batch.readings)  # a trigger can drop rows without a word
     except ROW_REFUSED:  # its key is there already, or a constraint is against it
-        stored = 0
-    if stored < len(batch.readings):  # a trigger can also drop rows without a word
+        all_in = False
+    if not all_in:
         cursor.execute("ROLLBACK TO SAVEPOINT straight")
         return store_carefully(cursor, batch.all_readings())
     same = {origin_of(row) for first, row in batch.repeated if say_the_same(first, row)}

@@ -1,4 +1,6 @@
--- Load the other valid rows of a batch (see record_superseded.sql).
+-- Of two rows of one product the newer by ingestion stands, whichever batch finishes first. Older ones
+-- have made room (supersede_older.sql); where a newer one stands, this batch's was recorded as
+-- superseded (record_superseded.sql). Load the others.
 INSERT INTO clean_products
     (product_id, name, price, stock, source, category, batch_id, raw_id, ingestion_time, rule_version)
 SELECT

@@ -10,4 +10,4 @@ SELECT
     CASE WHEN %(all_json)s THEN raw_text::jsonb ELSE jsonb_or_null(raw_text) END
 FROM landing_products
 WHERE batch_id = %(batch_id)s
-ORDER BY source, line_number;
+ORDER BY source COLLATE "C", line_number;

@@ -1,4 +1,4 @@
--- Where a row stands still (see supersede_older.sql), it is newer than this batch's.
+-- Where a row stands still, it is newer than this batch's (see load_to_clean_zone.sql).
 INSERT INTO superseded_products
     (raw_id, product_id, name, price, stock, source, category, batch_id, ingestion_time, rule_version)
 SELECT

@@ -1,5 +1,5 @@
--- Rows of the clean zone that are older than a batch's of the same product make room, whichever batch
--- finishes first. (A sample row, which has no raw row, simply goes.)
+-- Rows of the clean zone that are older than the batch's make room (see load_to_clean_zone.sql). A
+-- sample row, which has no raw row, simply goes.
 WITH older AS (
     DELETE FROM clean_products AS clean
     USING product_verdicts AS verdict

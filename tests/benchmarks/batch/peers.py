@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 RAW = """
     INSERT INTO raw_products (batch_id, source, line_number, ingestion_time, raw_text, raw_data)
     SELECT batch_id, source, line_number, landed_at, raw_text, raw_text::jsonb
-    FROM landing_products WHERE batch_id = 'bench' ORDER BY source, line_number"""
+    FROM landing_products WHERE batch_id = 'bench' ORDER BY source COLLATE "C", line_number"""
 READ = "SELECT id, raw_text FROM raw_products WHERE batch_id = 'bench' ORDER BY id"
 JUDGED = "raw_id, product_id, name, price, stock, category, issues"
 LOAD_CLEAN = """
