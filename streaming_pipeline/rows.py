@@ -27,7 +27,7 @@ TRAILER = b"\xff\xff"
 NULL = b"\xff\xff\xff\xff"
 
 POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
-POSTGRES_EPOCH_MS = 946_684_800_000
+POSTGRES_EPOCH_MS = int(POSTGRES_EPOCH.timestamp() * 1000)
 MICROSECOND = timedelta(microseconds=1)
 JSONB_VERSION = b"\x01"
 

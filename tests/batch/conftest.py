@@ -34,10 +34,8 @@ def run_batch(connection: Connection, batch_id: str, records: Mapping[str, Itera
 
 def judge_and_load(connection: Connection, batch_id: str) -> str:
     """The steps after load_to_raw_zone."""
-    steps.validate(connection, batch_id)
-    steps.load_to_clean_zone(connection, batch_id)
-    steps.load_to_quarantine(connection, batch_id)
-    steps.mark_processed(connection, batch_id)
+    for step in steps.AFTER_LANDING[1:]:
+        step(connection, batch_id)
     return report.generate_report(connection, batch_id)
 
 
