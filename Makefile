@@ -1,10 +1,15 @@
 # One door for every command; `make` alone lists them. The recipes are short on purpose: each calls
 # a script that can be run by itself.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs restart airflow reset clean setup env test lint lock \
-        drill drill-all bench-stream bench-batch
+.PHONY: help demo up down status logs restart airflow reset clean setup env test test-fast coverage lint lock \
+        backup restore check arena incident drill drill-all soak bench-stream bench-batch docs
 
 PYTHON := .venv/bin/python
+# uv of the system, else the one of requirements-uv.txt.
+UV = $(or $(shell command -v uv),.venv/bin/uv)
+COMPILE = $(UV) pip compile --quiet $(UPGRADE) --generate-hashes
+# With the volume of MONITORING=1, whether it was used or not.
+MONITORED := --file docker-compose.yml --file docker-compose.monitoring.yml
 export STACK
 
 help: ## list the commands
@@ -13,10 +18,10 @@ help: ## list the commands
 demo: up ## set up, start everything, run both pipelines, show the results
 	@$(PYTHON) python_scripts/demo.py
 
-up: env ## start the seven services and wait until they are healthy
+up: env ## start the seven services and wait until they are healthy; MONITORING=1: with Prometheus
 	@case $$(local_stack/choose.sh up) in \
-	  docker) docker compose up -d --wait ;; \
-	  local) $(PYTHON) -m local_stack up ;; \
+	  docker) docker compose $(if $(MONITORING),$(MONITORED)) up -d --wait ;; \
+	  local) $(PYTHON) -m local_stack up $(if $(MONITORING),--monitoring) ;; \
 	  *) exit 2 ;; \
 	esac
 
@@ -57,18 +62,22 @@ airflow: .venv/installed ## Airflow's own command: make airflow ARGS="dags list"
 	  *) exit 2 ;; \
 	esac
 
-reset: .venv/installed ## stop the services and delete their data; the next start is a first one
+backup: .venv/installed ## back up both databases, and keep their changes from then on
+	@$(PYTHON) -m backup take
+
+restore: .venv/installed ## put both back: make restore TIME=2026-11-24T08:00:00Z SERVICE=my_postgres YES=1
+	@$(PYTHON) -m backup restore $(SERVICE) $(if $(TIME),--time "$(TIME)") $(if $(YES),--yes)
+
+reset: .venv/installed ## stop the services, delete their data and backups; the next start is a first one
 	@case $$(local_stack/choose.sh) in \
-	  docker) docker compose down --volumes --remove-orphans ;; \
+	  docker) docker compose $(MONITORED) down --volumes --remove-orphans ;; \
 	  local) $(PYTHON) -m local_stack reset ;; \
 	  *) exit 2 ;; \
 	esac
 
 clean: ## stop everything and delete all that make has made, the data too
-	@if docker info >/dev/null 2>&1; then docker compose down --volumes --remove-orphans 2>/dev/null; fi; true
-	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local_stack clean; fi
-	@rm -rf .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@if docker info >/dev/null 2>&1; then docker compose $(MONITORED) down --volumes --remove-orphans 2>/dev/null; fi; true
+	@local_stack/clean.sh
 	@echo "Clean. System packages that setup installed stay; apt-get remove takes them away."
 
 env: .venv/installed ## write .env with secrets of this clone's own
@@ -80,22 +89,47 @@ setup: .venv/installed ## install what is missing, without starting anything
 .venv/installed: requirements.lock pyproject.toml
 	@local_stack/make_venv.sh
 
-test: .venv/installed lint ## run all tests on a stack of their own
+test: .venv/installed lint ## run all tests, two files at a time, on stacks of their own
 	@$(PYTHON) -m local_stack setup --tests
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest -p tests.parallel --numprocesses 2
 
-lint: .venv/installed ## check style and types
+test-fast: .venv/installed lint ## run the tests that need no server: less than a minute
+	@$(PYTHON) -m pytest tests/unit --quiet
+
+coverage: .venv/installed ## print the branches that no unit or integration test takes
+	@$(PYTHON) -m local_stack setup --tests
+	@.venv/bin/coverage erase
+	@.venv/bin/coverage run -m pytest -p tests.parallel --numprocesses 2 tests/unit tests/integration
+	@.venv/bin/coverage combine --quiet
+	@.venv/bin/coverage report
+
+lint: .venv/installed ## check style, types, and which part imports which
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy .
+	@.venv/bin/lint-imports --no-cache --no-logo
 
-drill: .venv/installed ## break the stream on purpose and watch it lose nothing
+drill: .venv/installed ## break the stream and watch it lose nothing: make drill FAULT=fuzz RUNS=20 SEED=1
 	@$(PYTHON) -m local_stack setup
-	@$(PYTHON) -m tests.faults.drill
+	@$(PYTHON) -m tests.faults.drill $(FAULT) $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED))
 
 drill-all: .venv/installed ## every drill of the stream, 20 runs each; writes docs/streaming-drills.md
 	@$(PYTHON) -m local_stack setup
 	@$(PYTHON) -m tests.faults.drill --all --runs 20
+
+arena: .venv/installed ## run the consumers of lab/ladder, or CONSUMER=my_file.py, or BATCH=1, under fault drills
+	@$(PYTHON) -m local_stack setup
+	@$(PYTHON) -m $(if $(BATCH),lab.batch_arena,lab.arena $(if $(CONSUMER),--consumer "$(CONSUMER)"))
+
+check: .venv/installed ## what you have done of the exercises, or check one: make check EXERCISE=3
+	@$(PYTHON) -m lab.check $(if $(EXERCISE),"$(EXERCISE)")
+
+incident: .venv/installed ## break something in the running stack, for you to find: make incident SEED=3
+	@$(PYTHON) -m lab.incident start $(if $(SEED),--seed "$(SEED)")
+
+soak: .venv/installed ## 2,000 records/s with faults for MINUTES=20: memory and connections stay flat
+	@$(PYTHON) -m local_stack setup
+	@$(PYTHON) -m tests.faults.soak $(if $(MINUTES),--minutes $(MINUTES))
 
 bench-stream: .venv/installed ## the stream's speed beside COPY and its peers (half an hour)
 	@$(PYTHON) -m local_stack setup
@@ -105,5 +139,13 @@ bench-batch: .venv/installed ## the batch's speed beside COPY and beside its pee
 	@$(PYTHON) -m local_stack setup
 	@$(PYTHON) -m tests.benchmarks.batch.bench --write
 
-lock: ## write requirements.lock anew from the requirements files
-	uv pip compile --quiet --upgrade --python-version 3.10 --universal requirements-dev.txt -o requirements.lock
+docs: .venv/installed ## make a site of the pages in .local/site; fails at a broken link
+	@rm -rf .local/pages .local/site
+	@mkdir -p .local/pages
+	@git ls-files -z --cached --others --exclude-standard | tar -c --null -T - | tar -x -C .local/pages
+	@.venv/bin/zensical build --clean --strict
+
+lock: ## make requirements.lock for the requirements files; UPGRADE=--upgrade moves every version
+	@$(COMPILE) requirements-uv.in -o requirements-uv.txt
+	@$(COMPILE) --python-version 3.10 --universal requirements-dev.txt -o requirements.lock
+	@$(COMPILE) --python-version 3.10 --universal --constraint requirements.lock requirements-validator.in -o requirements-validator.txt

@@ -2,25 +2,44 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from io import StringIO
-from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import psycopg2.extensions
+
+from batch_pipeline.slices import Slice
+from pipeline_common import database
+from pipeline_common.sql_files import read_sql
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
 
-QUERY_FOLDER = Path(__file__).resolve().parent.parent / "sql" / "batch"
-CHUNK = 10_000  # rows held in memory at a time, whatever the size of the batch
+# What is held in memory at a time, whatever the size of the batch: a record may have 1 MiB.
+FETCHED_ROWS = 256
+CHUNK_CHARACTERS = 1 << 20
 ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
-@cache
-def query(name: str) -> str:
-    """The SQL of sql/batch/<name>.sql."""
-    return (QUERY_FOLDER / f"{name}.sql").read_text()
+def connect(login: dict[str, Any]) -> "Connection":
+    """Connect for the steps: one may work on millions of rows, and wait until another has."""
+    return database.connect(
+        login, "batch_pipeline", statement_seconds=3600, lock_seconds=600, idle_seconds=600
+    )
+
+
+class OneTransaction(psycopg2.extensions.connection):
+    """A connection on which all steps are one transaction, which its owner commits or rolls back.
+
+    Give it to psycopg2.connect as `connection_factory`.
+    """
+
+    def __enter__(self) -> "OneTransaction":
+        """Begin no transaction of a step's own."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Leave the transaction open at the end of a step's `with connection`."""
 
 
 @contextmanager
@@ -29,6 +48,20 @@ def locked_transaction(connection: "Connection", *locks: str) -> "Iterator[Curso
     with connection, connection.cursor() as cursor:
         for lock in locks:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock])
+        yield cursor
+
+
+@contextmanager
+def slice_transaction(
+    connection: "Connection", batch_id: str, name: str, part: Slice
+) -> "Iterator[Cursor]":
+    """One transaction on a slice of a batch, under a lock on each part of what `name` names.
+
+    Slices of a batch run side by side; a step that works on the whole batch waits for them.
+    """
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", [batch_id])
+        cursor.execute(read_sql("batch/lock_slice"), {"name": name} | part._asdict())
         yield cursor
 
 
@@ -41,10 +74,18 @@ def escape(text: str) -> str:
 
 def copy_lines(cursor: "Cursor", copy: str, lines: Iterable[str]) -> int:
     """Send lines to `copy`, a "COPY … FROM STDIN", in chunks; returns their number."""
-    lines = iter(lines)
     count = 0
-    while chunk := list(islice(lines, CHUNK)):
-        text = "".join(chunk)
-        cursor.copy_expert(copy, StringIO(text), size=1 << 20)
-        count += len(chunk)
+    chunk = StringIO()
+    for line in lines:
+        count += 1
+        chunk.write(line)
+        if chunk.tell() >= CHUNK_CHARACTERS:
+            _copy_chunk(cursor, copy, chunk)
+            chunk = StringIO()
+    _copy_chunk(cursor, copy, chunk)
     return count
+
+
+def _copy_chunk(cursor: "Cursor", copy: str, chunk: StringIO) -> None:
+    chunk.seek(0)
+    cursor.copy_expert(copy, chunk, size=CHUNK_CHARACTERS)

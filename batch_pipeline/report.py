@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
-from batch_pipeline.database import locked_transaction, query
-from batch_pipeline.steps import Ledger, read_ledger
-from batch_pipeline.validator import RULE_VERSION
+from batch_pipeline.database import locked_transaction
+from batch_pipeline.ledger import Ledger, read_ledger
+from batch_pipeline.rules import RULE_VERSION
+from pipeline_common.sql_files import read_sql
+from pipeline_common.untrusted import visible
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -27,14 +29,13 @@ def generate_report(connection: "Connection", batch_id: str) -> str:
         reasons = _rows(cursor, "reasons_by_source", batch)
         missing = [source for (source,) in _rows(cursor, "missing_sources", batch)]
         runs, change = _change(ledger, *_rows(cursor, "last_seven_runs", batch)[0])
-        report = "\n\n".join(
-            [
-                _heading(batch_id, ledger, missing),
-                _totals(sources, ledger),
-                _reasons(reasons),
-                _change_table(runs, change),
-            ]
-        )
+        sections = [
+            _heading(batch_id, ledger, missing),
+            _totals(sources, ledger),
+            _reasons(reasons),
+            _change_table(runs, change),
+        ]
+        report = visible("\n\n".join(sections))
         figures = {
             "rule_version": RULE_VERSION,
             "pass_rate": pass_rate(ledger),
@@ -45,7 +46,7 @@ def generate_report(connection: "Connection", batch_id: str) -> str:
             ),
             "report": report,
         }
-        cursor.execute(query("store_report"), batch | ledger._asdict() | figures)
+        cursor.execute(read_sql("batch/store_report"), batch | ledger._asdict() | figures)
     return report
 
 
@@ -59,7 +60,7 @@ def _percent(part: int, whole: int) -> Decimal | None:
 
 
 def _rows(cursor: "Cursor", name: str, values: dict[str, Any]) -> Rows:
-    cursor.execute(query(name), values)
+    cursor.execute(read_sql(f"batch/{name}"), values)
     return cursor.fetchall()
 
 

@@ -6,6 +6,14 @@ python batch_pipeline/scraper.py --seed 7 --count 5 --vendor tech_store
 The same vendor, count and seed give the same products.
 """
 
+if __name__ == "__main__":
+    try:
+        from pipeline_common.at_start import ready_for_ctrl_c
+
+        ready_for_ctrl_c()
+    except ModuleNotFoundError:
+        raise SystemExit("Activate the environment first: source .venv/bin/activate") from None
+
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -96,7 +104,8 @@ def main() -> None:
     """Scrape all vendors, or one, and print the records as JSON lines."""
     import typer  # noqa: PLC0415 - Airflow imports this module and need not have typer
 
-    from pipeline_console import StackError, run, stderr  # noqa: PLC0415
+    from pipeline_common.console import run, stderr  # noqa: PLC0415
+    from pipeline_common.errors import StackError  # noqa: PLC0415
 
     app = typer.Typer(add_completion=False)
 

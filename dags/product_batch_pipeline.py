@@ -2,18 +2,20 @@
 ### Scraped products: raw zone → clean zone or quarantine
 
 Three vendors are scraped, each in a task of its own; every record is kept in `raw_products` as
-received, judged by `batch_pipeline/validator.py`, and ends in `clean_products` or
+received, validated by `batch_pipeline/rules.py`, and ends in `clean_products` or
 `quarantine_products`. Rows stay in the database: XCom carries the batch id and counts.
 
 Each task can be cleared and run again at any time: it is one transaction that completes or replaces
 what an earlier attempt did. If one vendor fails, the run goes on without it, that vendor's
 `extract_products` stays red, and the report says what is missing.
 
-To judge an old batch by today's rules, trigger with **reprocess_batch** set: nothing is scraped.
+To re-validate by today's rules, trigger with **reprocess_batch** (a batch id) or **reprocess_all**:
+nothing is scraped.
 """
 
-from collections.abc import Callable
-from contextlib import closing
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,7 +24,9 @@ try:
     from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context, task
     from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-    # run_immediately: switching the DAG on late must not run the 02:00 that was missed.
+    # run_immediately: switching a new DAG on late must not run the 02:00 that was missed. It only
+    # counts while the DAG has no automated run. After one (a backfill's is one, too) Airflow runs
+    # the newest missed night, and only that: this is what catchup=False means to it.
     WHEN: dict[str, Any] = {
         "schedule": CronTriggerTimetable("0 2 * * *", timezone="UTC", run_immediately=timedelta(0))
     }
@@ -36,75 +40,65 @@ except ImportError:  # Airflow 2.8
     WHEN = {"schedule": "0 2 * * *", "start_date": datetime(2024, 1, 1, tzinfo=timezone.utc)}
     NAMES = {}
 
-import psycopg2
-
-from batch_pipeline import report, scraper, steps
+from batch_pipeline import batches, parameters, report, scraper, slices, steps
+from batch_pipeline.dag_connection import EXECUTION_TIMEOUT, connected
+from pipeline_common.errors import StackError
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-Batch = dict[str, Any]  # {"batch_id": …, "rows": …}, all that goes through XCom
+# All that goes through XCom: which batches, which slice of each ([first, last]), and how many rows.
+Work = dict[str, Any]  # {"batch_ids": […], "slice": […], "rows": …}
 
-VENDORS = list(scraper.VENDORS)
-
-PARAMS = {
-    "vendors": Param(
-        VENDORS,
-        type="array",
-        items={"type": "string", "enum": VENDORS},
-        examples=VENDORS,
-        minItems=1,
-        uniqueItems=True,
-        description="Vendors to scrape.",
-    ),
-    "products_per_vendor": Param(
-        scraper.PRODUCTS_PER_VENDOR, type="integer", minimum=1, maximum=100_000
-    ),
-    "seed": Param(
-        None,
-        type=["null", "integer"],
-        minimum=0,
-        description="The same seed gives the same products; empty: each run has its own.",
-    ),
-    "broken_vendor": Param(
-        None,
-        type=["null", "string"],
-        enum=[None, *VENDORS],
-        description="Plays a vendor whose site does not answer.",
-    ),
-    "reprocess_batch": Param(
-        None,
-        type=["null", "string"],
-        description='A batch id to judge again by today\'s rules, or "all"; nothing is scraped.',
-    ),
-}
+log = logging.getLogger(__name__)
+PARAMS = {name: Param(**field) for name, field in parameters.FORM.items()}
 
 
-def connect() -> "Connection":
-    """Open the connection `postgres_default` of Admin → Connections.
-
-    By psycopg2, which the steps are written for: the hook's own get_conn may choose psycopg 3.
-    """
-    from airflow.providers.postgres.hooks.postgres import PostgresHook  # noqa: PLC0415
-
-    login = PostgresHook.get_connection("postgres_default")
-    return psycopg2.connect(
-        host=login.host,
-        port=login.port,
-        user=login.login,
-        password=login.password,
-        dbname=login.schema,
-    )
-
-
-def for_each(selection: str, step: Callable[["Connection", str], int]) -> Batch:
-    """Do a step for the selected batch, or for all; returns the selection and the rows it had."""
+@contextmanager
+def database() -> "Iterator[Connection]":
+    """A connection for one task; what no further attempt can change fails the task at once."""
     try:
-        with closing(connect()) as connection:
-            ids = steps.batch_ids(connection, selection)
-            return {"batch_id": selection, "rows": sum(step(connection, one) for one in ids)}
-    except steps.BatchError as error:  # another attempt would say the same
+        with connected() as connection:
+            yield connection
+    except StackError as error:
         raise AirflowFailException(error) from None
+
+
+def parameters_of_the_run() -> parameters.Parameters:
+    """Those of the form; ends the task if a parameter is unknown or not what it may be."""
+    try:
+        return parameters.read_parameters(dict(get_current_context()["params"]))
+    except StackError as error:
+        raise AirflowFailException(error) from None
+
+
+def batch_of_this_run() -> str:
+    """The id of the batch that this run fills."""
+    context = get_current_context()
+    run: Any = context["dag_run"]
+    due_at = getattr(run, "run_after", run.logical_date)  # Airflow 2.8 has no run_after
+    day = (run.logical_date or due_at).date()
+    with database() as connection:
+        return batches.batch_of_run(
+            connection,
+            str(run.run_id),
+            day,
+            due_at=due_at,
+            run_started_at=run.start_date,
+            cleared=bool(run.clear_number),
+        )
+
+
+def rows_of_each(batch_ids: list[str], step: Callable[["Connection", str], int]) -> list[int]:
+    """Do a step for each batch; returns the rows that each had."""
+    with database() as connection:
+        return [step(connection, batch_id) for batch_id in batch_ids]
+
+
+def do(work: Work, step: Callable[..., int]) -> Work:
+    """Do a step for a slice of each batch."""
+    part = slices.Slice(*work["slice"])
+    return work | {"rows": sum(rows_of_each(work["batch_ids"], partial(step, part=part)))}
 
 
 @dag(
@@ -112,6 +106,7 @@ def for_each(selection: str, step: Callable[["Connection", str], int]) -> Batch:
     catchup=False,
     params=PARAMS,
     default_args={
+        "execution_timeout": EXECUTION_TIMEOUT,
         "retries": 3,
         "retry_delay": timedelta(seconds=3),
         "retry_exponential_backoff": 2,  # 3 s, 6 s, 12 s
@@ -121,63 +116,75 @@ def for_each(selection: str, step: Callable[["Connection", str], int]) -> Batch:
     tags=["batch", "products"],
 )
 def product_batch_pipeline() -> None:
-    @task(execution_timeout=timedelta(minutes=10), **NAMES)
+    @task(**NAMES)  # type: ignore[untyped-decorator]
     def extract_products(vendor: str) -> int:
         """Scrape one vendor and land its records in the database."""
-        context = get_current_context()
-        params, batch_id = context["params"], str(context["run_id"])
-        if params["reprocess_batch"] or vendor not in params["vendors"]:
+        params = parameters_of_the_run()
+        if not params.scrapes or vendor not in params.vendors:
             raise AirflowSkipException(f"{vendor} is not to be scraped in this run")
-        seed = batch_id if params["seed"] is None else params["seed"]
-        broken = vendor == params["broken_vendor"]
-        records = scraper.scrape(vendor, params["products_per_vendor"], seed, broken)
-        with closing(connect()) as connection:
+        batch_id = batch_of_this_run()
+        seed = batch_id if params.seed is None else params.seed
+        broken = vendor == params.broken_vendor
+        records = scraper.scrape(vendor, params.products_per_vendor, seed, broken)
+        with database() as connection:
             return steps.land(connection, batch_id, vendor, records)
 
     # all_done: a vendor that failed does not hold up the others.
     @task(trigger_rule="all_done")
-    def load_to_raw_zone() -> Batch:
-        """Copy what was landed to raw_products, exactly as received."""
-        context = get_current_context()
-        params = context["params"]
-        if params["reprocess_batch"]:
-            return for_each(params["reprocess_batch"], steps.load_to_raw_zone)
-        return for_each(
-            str(context["run_id"]), partial(steps.load_to_raw_zone, expected=params["vendors"])
-        )
+    def load_to_raw_zone() -> list[Work]:
+        """Copy what was landed to raw_products, exactly as received; cut large batches in slices.
+
+        Which batches `reprocess_all` means is decided here, once for the whole run.
+        """
+        params = parameters_of_the_run()
+        step: Callable[[Connection, str], int] = steps.load_to_raw_zone
+        if params.scrapes:
+            batch_ids = [batch_of_this_run()]
+            step = partial(steps.load_to_raw_zone, expected=params.vendors)
+        elif params.reprocess_batch is not None:
+            batch_ids = [params.reprocess_batch]
+        else:
+            with database() as connection:
+                batch_ids = batches.batch_ids(connection)
+        rows = rows_of_each(batch_ids, step)
+        parts = slices.slices_for(max(rows, default=0))
+        return [{"batch_ids": batch_ids, "slice": list(part), "rows": sum(rows)} for part in parts]
 
     @task
-    def validate_products(batch: Batch) -> Batch:
-        """Judge every raw row; rows = the valid ones."""
-        return for_each(batch["batch_id"], steps.validate)
+    def validate_products(work: Work) -> Work:
+        """Validate every raw row of a slice; rows = the valid ones."""
+        return do(work, steps.validate)
 
     @task
-    def load_to_clean_zone(batch: Batch) -> Batch:
-        """Load the valid rows, the newest of each product."""
-        return for_each(batch["batch_id"], steps.load_to_clean_zone)
+    def load_to_clean_zone(work: Work) -> Work:
+        """Load the valid rows of a slice, the newest of each product."""
+        return do(work, steps.load_to_clean_zone)
 
     @task
-    def load_to_quarantine(batch: Batch) -> Batch:
+    def load_to_quarantine(works: list[Work]) -> int:
         """Load the rejected rows with their reasons."""
-        return for_each(batch["batch_id"], steps.load_to_quarantine)
+        return sum(rows_of_each(works[0]["batch_ids"], steps.load_to_quarantine))
 
     @task
-    def mark_processed(batch: Batch) -> Batch:
+    def mark_processed(works: list[Work]) -> list[str]:
         """Mark the raw rows, once each of them is accounted for."""
-        return for_each(batch["batch_id"], steps.mark_processed)
+        batch_ids: list[str] = works[0]["batch_ids"]
+        rows_of_each(batch_ids, steps.mark_processed)
+        return batch_ids
 
     @task
-    def generate_report(batch: Batch) -> None:
-        """Measure the batch in the database; store and print the quality report."""
-        with closing(connect()) as connection:
-            for batch_id in steps.batch_ids(connection, batch["batch_id"]):
-                print(report.generate_report(connection, batch_id))
+    def generate_report(batch_ids: list[str]) -> None:
+        """Measure the batch in the database; store and log the quality report."""
+        with database() as connection:
+            for batch_id in batch_ids:
+                # One message of the log: Airflow shows what is printed under "Post Execute".
+                log.info("%s", report.generate_report(connection, batch_id))
 
     landed: Any = load_to_raw_zone()
-    extract_products.expand(vendor=VENDORS) >> landed
-    validated: Any = validate_products(landed)
+    extract_products.expand(vendor=list(scraper.VENDORS)) >> landed
+    validated: Any = validate_products.expand(work=landed)
     marked: Any = mark_processed(validated)
-    [load_to_clean_zone(validated), load_to_quarantine(validated)] >> marked
+    [load_to_clean_zone.expand(work=validated), load_to_quarantine(validated)] >> marked
     generate_report(marked)
 
 

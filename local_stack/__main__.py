@@ -1,7 +1,14 @@
 """The stack as local processes: `python -m local_stack up`, used where Docker cannot be had."""
 
+if __name__ == "__main__":
+    try:
+        from pipeline_common.at_start import ready_for_ctrl_c
+
+        ready_for_ctrl_c()
+    except ModuleNotFoundError:
+        raise SystemExit("Activate the environment first: source .venv/bin/activate") from None
+
 import os
-import shutil
 import subprocess
 import sys
 from typing import Annotated
@@ -10,18 +17,23 @@ import typer
 from supervisor.states import getProcessStateDescription
 
 from local_stack import install
+from local_stack.account import run_as
+from local_stack.env_file import write_env
+from local_stack.folders import local_folder
 from local_stack.stack import Stack
-from pipeline_console import StackError, run, stderr, table
-from pipeline_settings import PROJECT_FOLDER, Settings
+from pipeline_common.console import run, stderr
+from pipeline_common.errors import StackError
+from pipeline_common.settings import PROJECT_FOLDER, Settings
+from pipeline_common.tables import table
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 def user_stack() -> Stack:
     """The stack of this clone, on the ports that the environment and `.env` say."""
-    if not (install.local_folder() / "cache/kafka/done").exists():
+    if not (local_folder() / "cache/kafka").exists():
         raise StackError("The stack has not been set up yet: make up")
-    return Stack(install.local_folder(), Settings(), logs=PROJECT_FOLDER / "logs")
+    return Stack(local_folder(), Settings(), logs=PROJECT_FOLDER / "logs")
 
 
 @app.command()
@@ -32,17 +44,21 @@ def setup(tests: Annotated[bool, typer.Option(help="also what the tests need")] 
 
 @app.command()
 def env() -> None:
-    """Write .env with secrets of this clone's own, unless it is there."""
-    install.write_env()
+    """Write .env with secrets of this clone's own unless it is there; keep given ports in it."""
+    write_env()
 
 
 @app.command()
-def up(names: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+def up(
+    names: Annotated[list[str] | None, typer.Argument()] = None,
+    monitoring: Annotated[bool, typer.Option(help="with Prometheus and Alertmanager")] = False,
+) -> None:
     """Start all services, or the named ones and what they need; wait until they are healthy."""
-    install.write_env()
-    install.install_all()
+    write_env()
+    install.install_all(with_monitoring=monitoring)
     stderr.print("Starting the stack as local processes:")
-    user_stack().up(*(names or []))
+    stack = user_stack()
+    stack.up(*(names or (stack.services if monitoring else [])))
 
 
 @app.command()
@@ -61,15 +77,16 @@ def restart(name: str) -> None:
 def status() -> None:
     """Show each service: state, health, port, process; 1 unless all are healthy."""
     stack = user_stack()
-    if not stack.is_supervised():
-        raise StackError("The stack is down. Start it: make up")
+    stack.refuse_if_down()
+    healthy = stack.healthy()
     rows = []
-    for name, service in stack.services.items():
+    for name in healthy:
+        service = stack.services[name]
         state = getProcessStateDescription(stack.state(name)).lower()
-        health = "healthy" if stack.is_healthy(name) else "not healthy"
+        health = "healthy" if healthy[name] else "not healthy"
         rows.append([name, state, health, service.port or "", stack.pid(name) or ""])
     print(table(rows, ["service", "state", "health", "port", "pid"]))
-    if any(row[2] != "healthy" for row in rows):
+    if not all(healthy.values()):
         sys.exit(1)
 
 
@@ -90,33 +107,18 @@ def logs(
 @app.command(context_settings={"ignore_unknown_options": True})
 def airflow(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     """Run Airflow's own command on this stack: airflow dags list."""
-    environment = user_stack().services["airflow_scheduler"].environment
-    command = ["airflow", *(arguments or ["--help"])]
-    sys.exit(subprocess.run(command, env=os.environ | environment, check=False).returncode)
+    stack = user_stack()
+    stack.refuse_if_down()
+    service = stack.services["airflow_scheduler"]
+    command = [*run_as(service.user), "airflow", *(arguments or ["--help"])]
+    environment = os.environ | service.environment
+    sys.exit(subprocess.run(command, env=environment, check=False).returncode)
 
 
 @app.command()
 def reset() -> None:
     """Stop the stack and delete its data, so that the next start is a first one."""
-    user_stack().down()
-    for name in ("data", "airflow"):
-        shutil.rmtree(install.local_folder() / name, ignore_errors=True)
-
-
-@app.command()
-def clean() -> None:
-    """Stop the stack and delete its data, downloads and logs; .env goes too."""
-    local = PROJECT_FOLDER / ".local"
-    if local.exists():
-        if (local / "cache/kafka/done").exists():
-            user_stack().down()
-        shutil.rmtree(local.resolve())
-    if local.is_symlink():
-        local.unlink()
-    for path in (PROJECT_FOLDER / "logs").iterdir():
-        if path.name != ".gitkeep":
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    (PROJECT_FOLDER / ".env").unlink(missing_ok=True)
+    user_stack().reset()
 
 
 if __name__ == "__main__":

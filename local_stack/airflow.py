@@ -4,21 +4,23 @@ import json
 import os
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 
 from local_stack import LOCALHOST
-from pipeline_settings import PROJECT_FOLDER, Settings
+from pipeline_common.settings import PROJECT_FOLDER, Settings
 
 
 def environment(settings: Settings, home: Path, logs: Path) -> dict[str, str]:
     """What docker-compose.yml sets under x-airflow-common, for this machine's paths."""
-    database = (
-        f"airflow_user:{settings.airflow_db_password}@{LOCALHOST}:{settings.pgport}/airflow_db"
-    )
+    password = quote(settings.airflow_db_password, safe="")
+    database = f"airflow_user:{password}@{LOCALHOST}:{settings.pgport}/airflow_db"
     api = f"http://{LOCALHOST}:{settings.airflow_port}"
     return {
         "AIRFLOW_HOME": str(home),
+        # What it may read even where root's home is closed to it.
+        "HOME": str(home),
         "AIRFLOW__API__BASE_URL": f"http://localhost:{settings.airflow_port}",
         "AIRFLOW__API_AUTH__JWT_SECRET": settings.airflow_jwt_secret,
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT_FOLDER / "dags"),
@@ -58,5 +60,5 @@ def write_files(settings: Settings, home: Path) -> None:
 def health(settings: Settings) -> dict[str, dict[str, str | None]]:
     """What Airflow says of its parts; its HTTP status is 200 even when one is ill."""
     url = f"http://{LOCALHOST}:{settings.airflow_port}/api/v2/monitor/health"
-    answer: dict[str, dict[str, str | None]] = httpx.get(url, timeout=5).json()
+    answer: dict[str, dict[str, str | None]] = httpx.get(url, timeout=3).json()
     return answer

@@ -1,45 +1,63 @@
 """What the two Java servers need: a command with its configuration, the topic, a health check."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from local_stack import LOCALHOST, install
-from pipeline_settings import SENSOR_TOPIC, SENSOR_TOPIC_PARTITIONS
+from local_stack import LOCALHOST
+from local_stack.folders import cache_folder
+from pipeline_common.settings import SENSOR_TOPIC, SENSOR_TOPIC_PARTITIONS
+
+HERE = Path(__file__).parent
 
 
 def java(main_class: str, config: Path, properties: dict[str, object], heap: str) -> list[str]:
     """The command that runs a Java server, with its configuration written to `config`."""
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
-    log4j = install.HERE / "log4j.properties"
-    classes = f"{install.kafka_jars()}/*"
+    # Beside it, since the account that runs the server may not be able to enter the clone.
+    log4j = shutil.copy(HERE / "log4j.properties", config.parent)
     flags = [f"-Xmx{heap}", "-XX:+UseG1GC", f"-Dlog4j.configuration=file:{log4j}"]
-    return ["java", *flags, "-cp", classes, main_class, str(config)]
+    return ["java", *flags, "-cp", f"{cache_folder()}/kafka/*", main_class, str(config)]
 
 
-def create_topic(bootstrap: str) -> bool:
-    """Make sure that the sensor topic is there; False while the broker is still starting."""
+def broker_answers(bootstrap: str) -> bool:
+    """Whether a broker lists its topics."""
     try:
-        admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5000)
+        with _admin(bootstrap) as admin:
+            admin.list_topics()
     except KafkaError:
         return False
-    try:
-        if SENSOR_TOPIC not in admin.list_topics():
-            admin.create_topics({SENSOR_TOPIC: {"num_partitions": SENSOR_TOPIC_PARTITIONS}})
-    except TopicAlreadyExistsError:
-        return True
-    except KafkaError:
-        return False
-    finally:
-        admin.close()
     return True
 
 
-def zookeeper_is_ok(port: int) -> bool:
-    """Whether ZooKeeper answers "imok" to "ruok", the check of its own documentation."""
-    line = f"exec 3<>/dev/tcp/{LOCALHOST}/{port} && echo -n ruok >&3 && timeout 2 cat <&3"
+@retry(
+    retry=retry_if_exception_type(KafkaError),
+    stop=stop_after_delay(60),
+    wait=wait_fixed(1),
+    reraise=True,
+)
+def create_topic(bootstrap: str) -> None:
+    """Make the sensor topic unless it is there; a broker that just started may need a second."""
+    with _admin(bootstrap) as admin:
+        if SENSOR_TOPIC not in admin.list_topics():
+            try:
+                admin.create_topics({SENSOR_TOPIC: {"num_partitions": SENSOR_TOPIC_PARTITIONS}})
+            except TopicAlreadyExistsError:
+                return
+
+
+def _admin(bootstrap: str) -> KafkaAdminClient:
+    patience = {"bootstrap_timeout_ms": 2000, "request_timeout_ms": 2000}
+    return KafkaAdminClient(bootstrap_servers=bootstrap, **patience)
+
+
+def zookeeper_serves(port: int) -> bool:
+    """Whether ZooKeeper names its mode; "ruok" would be answered before the data is loaded."""
+    line = f"exec 3<>/dev/tcp/{LOCALHOST}/{port} && echo srvr >&3 && timeout 2 cat <&3"
     answer = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
-    return answer.stdout == "imok"
+    return "\nMode: " in answer.stdout

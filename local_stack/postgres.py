@@ -8,15 +8,59 @@ from pathlib import Path
 from typing import Any
 
 from local_stack import LOCALHOST
-from pipeline_console import StackError
-from pipeline_settings import PROJECT_FOLDER
+from local_stack.account import run_as, service_account
+from local_stack.service import Service
+from pipeline_common.errors import StackError
+from pipeline_common.settings import PROJECT_FOLDER
+
+
+def database(
+    name: str,
+    *,
+    bin_folder: Path,
+    data: Path,
+    login: dict[str, Any],
+    port_variable: str,
+    init_sql: list[str],
+    schema: str,
+    options: dict[str, str],
+    sql_variables: dict[str, str],
+    backups: Path,
+) -> Service:
+    """A PostgreSQL server: its init SQL runs on first start, sql/upgrade.sh on every later one."""
+    user = service_account()
+    initialised = data / "initialised"
+    is_set_up = False
+
+    def set_up() -> None:
+        nonlocal is_set_up
+        if not initialised.exists():
+            run_init_sql(login, init_sql, sql_variables)
+            initialised.touch()
+        elif not is_set_up:
+            upgrade(schema, login, sql_variables)
+        is_set_up = True
+
+    return Service(
+        name=name,
+        command=command(bin_folder, data, login["port"], options | archiving(backups)),
+        port=int(str(login["port"])),
+        port_variable=port_variable,
+        healthy=lambda: accepts(bin_folder, login["port"]),
+        set_up=set_up,
+        prepare=lambda: make_cluster(bin_folder, data, login, user),
+        sql_variables=sql_variables,
+        user=user,
+        stop_signal="INT",  # "fast": end sessions, write everything down, stop
+        stop_seconds=60,
+    )
 
 
 def make_cluster(bin_folder: Path, data: Path, login: dict[str, Any], user: str | None) -> None:
     """initdb into `data`, as `user` if one is given, unless there is a cluster already."""
-    if data.exists():
+    if (data / "PG_VERSION").exists():
         return
-    unfinished = data.with_name(f"{data.name}.unfinished")  # an interrupted initdb is begun anew
+    unfinished = data.with_name(f"{data.name}.unfinished")  # an interrupted initdb starts again
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700, parents=True)
     initdb = [str(bin_folder / "initdb"), f"--pgdata={unfinished}", f"--username={login['user']}"]
@@ -28,16 +72,12 @@ def make_cluster(bin_folder: Path, data: Path, login: dict[str, Any], user: str 
             shutil.chown(unfinished, user)
             shutil.chown(password.name, user)
         subprocess.run(
-            [*_as_user(user), *initdb, *flags, f"--pwfile={password.name}"],
+            [*run_as(user), *initdb, *flags, f"--pwfile={password.name}"],
             check=True,
             stdout=subprocess.DEVNULL,
             cwd="/",
         )
     unfinished.rename(data)
-
-
-def _as_user(user: str | None) -> list[str]:
-    return ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--"] if user else []
 
 
 def command(bin_folder: Path, data: Path, port: object, options: dict[str, str]) -> list[str]:
@@ -51,6 +91,18 @@ def command(bin_folder: Path, data: Path, port: object, options: dict[str, str])
     }
     flags = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
     return [str(bin_folder / "postgres"), "-D", str(data), *flags]
+
+
+def archiving(backups: Path) -> dict[str, str]:
+    """Have the server keep its WAL in `backups`, once base_backup.sh has made `archive_id`."""
+    keep = f'to="{backups}/$(cat archive_id)/wal/%f.gz" && gzip -c %p > "$to" && sync "$to"'
+    return {"archive_mode": "on", "archive_command": f"[ ! -e archive_id ] || {{ {keep}; }}"}
+
+
+def accepts(bin_folder: Path, port: object) -> bool:
+    """Whether the server takes connections, whoever may log in."""
+    command = [str(bin_folder / "pg_isready"), "-q", "-h", LOCALHOST, "-p", str(port)]
+    return subprocess.run(command, check=False).returncode == 0
 
 
 def run_init_sql(
@@ -79,3 +131,22 @@ def run_init_sql(
         )
         if done.returncode:
             raise StackError(f"{' '.join(command)} failed: {done.stderr.strip()}")
+
+
+def upgrade(name: str, login: dict[str, Any], variables: dict[str, str]) -> None:
+    """Bring a database of an older release up to date; raises StackError if a newer one made it."""
+    environment = {
+        "PGHOST": str(login["host"]),
+        "PGPORT": str(login["port"]),
+        "PGDATABASE": str(login["dbname"]),
+        "PGPASSWORD": str(login["password"]),
+    }
+    done = subprocess.run(
+        ["sh", str(PROJECT_FOLDER / "sql/upgrade.sh"), name],
+        env=os.environ | variables | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise StackError(done.stderr.strip())

@@ -1,80 +1,19 @@
-"""The seven services as plain processes: docker-compose.yml in other clothes.
+"""The seven services as plain processes: the process equivalent of docker-compose.yml.
 
 `services()` is the table; postgres.py, kafka.py and airflow.py beside this file have what each kind
-of service needs on disk. tests/compose/ checks that this table and docker-compose.yml say the same.
+of service needs on disk; monitoring.py has the three that MONITORING=1 adds.
+tests/acceptance/compose/ checks that this table and docker-compose.yml say the same.
 """
 
-import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import psycopg2
-
-from local_stack import LOCALHOST, airflow, install, kafka, postgres
-from pipeline_settings import SENSOR_TOPIC_PARTITIONS, Settings
-
-Environment = dict[str, str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Service:
-    """One line of the table, as supervisord runs it."""
-
-    name: str
-    command: list[str]
-    #: asked until it says yes; may raise what a service that is still starting causes
-    healthy: Callable[[], bool]
-    #: published on 127.0.0.1; `port_variable` is the setting that moves it
-    port: int | None = None
-    port_variable: str = ""
-    depends_on: tuple[str, ...] = ()
-    #: run before every start: writes configuration, makes the data folder on first use
-    prepare: Callable[[], None] = lambda: None
-    environment: Environment = field(default_factory=dict)
-    user: str | None = None
-    stop_signal: str = "TERM"
-    stop_seconds: int = 30
-    #: runs to its end and must leave 0, like airflow_init
-    one_shot: bool = False
-
-
-def database(
-    name: str,
-    *,
-    bin_folder: Path,
-    data: Path,
-    login: dict[str, Any],
-    port_variable: str,
-    init_sql: list[str],
-    options: dict[str, str],
-    environment: Environment,
-) -> Service:
-    """A PostgreSQL server whose init SQL runs on first start, as the Docker images do it."""
-    # PostgreSQL refuses to run as root.
-    user = "postgres" if os.geteuid() == 0 else None
-    initialised = data / "initialised"
-
-    def healthy() -> bool:
-        psycopg2.connect(**{**login, "dbname": "postgres", "connect_timeout": 2}).close()
-        if not initialised.exists():
-            postgres.run_init_sql(login, init_sql, environment)
-            initialised.touch()
-        return True
-
-    return Service(
-        name=name,
-        command=postgres.command(bin_folder, data, login["port"], options),
-        port=int(str(login["port"])),
-        port_variable=port_variable,
-        healthy=healthy,
-        prepare=lambda: postgres.make_cluster(bin_folder, data, login, user),
-        environment=environment,
-        user=user,
-        stop_signal="INT",  # "fast": end sessions, write everything down, stop
-        stop_seconds=60,
-    )
+from local_stack import LOCALHOST, airflow, kafka, monitoring, postgres
+from local_stack.account import airflow_account, give, service_account
+from local_stack.kafka_jars import kafka_jars
+from local_stack.service import Service
+from local_stack.timescale import DEBIAN_POSTGRES, timescale_bin
+from pipeline_common.console import stderr
+from pipeline_common.settings import PROJECT_FOLDER, SENSOR_TOPIC_PARTITIONS, Settings
 
 
 def services(settings: Settings, folder: Path, logs: Path) -> list[Service]:
@@ -82,35 +21,67 @@ def services(settings: Settings, folder: Path, logs: Path) -> list[Service]:
     data = folder / "data"
     airflow_home = folder / "airflow"
     airflow_settings = airflow.environment(settings, airflow_home, logs)
-    connections = airflow_home / "connections.json"
+    kafka_address = f"{LOCALHOST}:{settings.kafka_port}"
+
+    def prepare_java(data_folder: Path) -> None:
+        kafka_jars()  # checked at each start
+        data_folder.mkdir(parents=True, exist_ok=True)
+        give(data_folder, service_account())
+
+    def prepare_airflow() -> None:
+        airflow.write_files(settings, airflow_home)
+        for path in (airflow_home, logs):
+            give(path, airflow_account())
+        if airflow_account() != service_account():
+            stderr.print(
+                f"  Airflow runs as the user that called this: {service_account()} cannot read "
+                "this clone or its Python.",
+                soft_wrap=True,
+            )
 
     def airflow_parts_are_healthy(*parts: str) -> bool:
         health = airflow.health(settings)
         return all(health[part]["status"] == "healthy" for part in parts)
 
     return [
-        database(
+        postgres.database(
             "my_postgres",
-            bin_folder=install.DEBIAN_POSTGRES,
+            bin_folder=DEBIAN_POSTGRES,
             data=data / "postgres",
-            login=settings.postgres | {"host": LOCALHOST},
+            login=settings.admin(settings.postgres) | {"host": LOCALHOST},
             port_variable="PGPORT",
-            init_sql=["init_postgres.sql", "init_airflow_db.sql"],
+            init_sql=["roles.sql", "init_postgres.sql", "init_airflow_db.sql"],
+            schema="pipeline_db",
             options={},
-            environment={"AIRFLOW_DB_PASSWORD": settings.airflow_db_password},
+            sql_variables={
+                "WRITER_USER": settings.pguser,
+                "WRITER_PASSWORD": settings.pgpassword,
+                "PIPELINE_READER_PASSWORD": settings.pipeline_reader_password,
+                "AIRFLOW_DB_PASSWORD": settings.airflow_db_password,
+            },
+            backups=folder / "backups/my_postgres",
         ),
-        database(
+        postgres.database(
             "my_timescaledb",
-            bin_folder=install.timescale_bin(),
+            bin_folder=timescale_bin(),
             data=data / "timescaledb",
-            login=settings.timescale | {"host": LOCALHOST},
+            login=settings.admin(settings.timescale) | {"host": LOCALHOST},
             port_variable="TIMESCALE_PORT",
-            init_sql=["init_timescale.sql"],
+            init_sql=["roles.sql", "init_timescale.sql"],
+            schema="timeseries_db",
             options={
                 "shared_preload_libraries": "timescaledb",
                 "timescaledb.telemetry_level": "off",
+                "max_connections": "100",
+                "autovacuum_max_workers": "3",
+                "autovacuum_work_mem": "64MB",
             },
-            environment={},
+            sql_variables={
+                "WRITER_USER": settings.timescale_user,
+                "WRITER_PASSWORD": settings.timescale_password,
+                "PIPELINE_READER_PASSWORD": settings.pipeline_reader_password,
+            },
+            backups=folder / "backups/my_timescaledb",
         ),
         Service(
             name="my_zookeeper",
@@ -122,13 +93,15 @@ def services(settings: Settings, folder: Path, logs: Path) -> list[Service]:
                     "clientPort": settings.zookeeper_port,
                     "clientPortAddress": LOCALHOST,
                     "admin.enableServer": "false",
-                    "4lw.commands.whitelist": "ruok,srvr",
+                    "4lw.commands.whitelist": "srvr",
                 },
                 heap="256m",
             ),
             port=settings.zookeeper_port,
             port_variable="ZOOKEEPER_PORT",
-            healthy=lambda: kafka.zookeeper_is_ok(settings.zookeeper_port),
+            prepare=lambda: prepare_java(data / "zookeeper"),
+            user=service_account(),
+            healthy=lambda: kafka.zookeeper_serves(settings.zookeeper_port),
         ),
         Service(
             name="my_kafka",
@@ -154,18 +127,23 @@ def services(settings: Settings, folder: Path, logs: Path) -> list[Service]:
             port=settings.kafka_port,
             port_variable="KAFKA_PORT",
             depends_on=("my_zookeeper",),
-            healthy=lambda: kafka.create_topic(f"{LOCALHOST}:{settings.kafka_port}"),
+            prepare=lambda: prepare_java(data / "kafka"),
+            healthy=lambda: kafka.broker_answers(kafka_address),
+            set_up=lambda: kafka.create_topic(kafka_address),
+            user=service_account(),
         ),
         Service(
             name="airflow_init",
             command=shell(
                 # --overwrite: PGPORT may have moved since the last start.
-                f"airflow db migrate && airflow connections import --overwrite {connections}"
+                "airflow db migrate && "
+                'airflow connections import --overwrite "$AIRFLOW_HOME/connections.json"'
             ),
             depends_on=("my_postgres",),
-            prepare=lambda: airflow.write_files(settings, airflow_home),
+            prepare=prepare_airflow,
             environment=airflow_settings,
             healthy=lambda: True,
+            user=airflow_account(),
             one_shot=True,
         ),
         Service(
@@ -178,18 +156,21 @@ def services(settings: Settings, folder: Path, logs: Path) -> list[Service]:
             port_variable="AIRFLOW_PORT",
             depends_on=("airflow_init",),
             environment=airflow_settings,
+            user=airflow_account(),
             healthy=lambda: airflow_parts_are_healthy("metadatabase"),
         ),
         Service(
             name="airflow_scheduler",
-            command=["bash", str(install.HERE / "airflow_scheduler.sh")],
+            command=["bash", str(PROJECT_FOLDER / "plugins/airflow_scheduler.sh")],
             depends_on=("airflow_webserver",),
             environment=airflow_settings,
+            user=airflow_account(),
             healthy=lambda: airflow_parts_are_healthy("scheduler", "dag_processor"),
         ),
+        *monitoring.services(settings, folder),
     ]
 
 
 def shell(line: str) -> list[str]:
-    """A shell command; `line` holds only this project's own values."""
+    """A shell command; `line` holds no value of a user: those are in the environment."""
     return ["bash", "-c", line]

@@ -1,4 +1,4 @@
-"""The few calls of Airflow's REST API that the demo and the tests make: trigger, follow."""
+"""The few calls of Airflow's REST API that scripts and tests make: trigger a run, follow it."""
 
 import time
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
-from pipeline_console import StackError
-from pipeline_settings import Settings
+from pipeline_common.errors import StackError
+from pipeline_common.settings import Settings
 
 #: States in which a task instance will not change any more by itself.
 ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
@@ -35,24 +35,46 @@ def sign_in(settings: Settings) -> httpx.Client:
     return client
 
 
+def ask(airflow: httpx.Client, method: str, path: str, **request: Any) -> httpx.Response:
+    """Airflow's answer; raises StackError with its own words if it refuses or does not answer."""
+    try:
+        answer = airflow.request(method, path, **request)
+    except httpx.HTTPError as error:
+        raise StackError(
+            f"Airflow at {airflow.base_url} no longer answers: {error}. Is the stack up? "
+            "make status"
+        ) from error
+    if answer.is_error:
+        raise StackError(f"Airflow refuses {method} {path}: {_detail(answer)}")
+    return answer
+
+
 def wait_for_dag(airflow: httpx.Client, dag_id: str, seconds: float = 120) -> None:
     """Wait until the dag-processor has read the DAG; raises StackError with its import errors."""
     deadline = time.monotonic() + seconds
     while airflow.get(f"/api/v2/dags/{dag_id}").status_code == httpx.codes.NOT_FOUND:
         if time.monotonic() > deadline:
             errors = airflow.get("/api/v2/importErrors").json()["import_errors"]
-            told = "; ".join(error["stack_trace"].strip().splitlines()[-1] for error in errors)
-            raise StackError(f"Airflow does not list {dag_id}: {told or 'no import error'}")
+            reasons = "; ".join(error["stack_trace"].strip().splitlines()[-1] for error in errors)
+            raise StackError(f"Airflow does not list {dag_id}: {reasons or 'no import error'}")
         time.sleep(0.5)
 
 
 def trigger(airflow: httpx.Client, dag_id: str, conf: dict[str, Any] | None = None) -> str:
     """Switch the DAG on and start a run; its id."""
     dag = f"/api/v2/dags/{dag_id}"
-    airflow.patch(dag, json={"is_paused": False}).raise_for_status()
-    answer = airflow.post(f"{dag}/dagRuns", json={"logical_date": None, "conf": conf or {}})
-    answer.raise_for_status()
-    return str(answer.json()["dag_run_id"])
+    ask(airflow, "PATCH", dag, json={"is_paused": False})
+    run = ask(airflow, "POST", f"{dag}/dagRuns", json={"logical_date": None, "conf": conf or {}})
+    return str(run.json()["dag_run_id"])
+
+
+def _detail(answer: httpx.Response) -> str:
+    """What Airflow says is wrong, in a line."""
+    status = f"HTTP {answer.status_code}"
+    try:
+        return f"{' '.join(str(answer.json()['detail']).split())[:500]} ({status})"
+    except (ValueError, KeyError, TypeError):
+        return status
 
 
 def follow(
@@ -64,13 +86,13 @@ def follow(
     "success". Raises StackError if the run fails or takes longer than `seconds`.
     """
     run = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"
-    told: set[str] = set()
+    reported: set[str] = set()
     deadline = time.monotonic() + seconds
     while True:
-        state = airflow.get(run).raise_for_status().json()["state"]
+        state = ask(airflow, "GET", run).json()["state"]
         for task, states in _states_by_task(airflow, run).items():
-            if task not in told and ENDED.issuperset(states):
-                told.add(task)
+            if task not in reported and ENDED.issuperset(states):
+                reported.add(task)
                 yield task, next((s for s in states if s != "success"), "success")
         if state == "success":
             return
@@ -81,7 +103,7 @@ def follow(
 
 
 def _states_by_task(airflow: httpx.Client, run: str) -> dict[str, list[str]]:
-    instances = airflow.get(f"{run}/taskInstances").raise_for_status().json()["task_instances"]
+    instances = ask(airflow, "GET", f"{run}/taskInstances").json()["task_instances"]
     states: dict[str, list[str]] = {}
     for instance in sorted(instances, key=lambda i: i["end_date"] or ""):
         states.setdefault(instance["task_id"], []).append(instance["state"])

@@ -3,21 +3,31 @@
 `make demo` starts the stack first and then runs this.
 """
 
+if __name__ == "__main__":
+    try:
+        from pipeline_common.at_start import ready_for_ctrl_c
+
+        ready_for_ctrl_c()
+    except ModuleNotFoundError:
+        raise SystemExit("Activate the environment first: source .venv/bin/activate") from None
+
+import shlex
 import subprocess
 import sys
 import time
 from contextlib import closing
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import quote
 
-import psycopg2
 import typer
 
-from pipeline_console import StackError, log_to_stderr, run, stderr
-from pipeline_settings import PROJECT_FOLDER, Settings
+from pipeline_common.console import log_to_stderr, run, stderr
+from pipeline_common.database import connect
+from pipeline_common.errors import StackError
+from pipeline_common.settings import DAG_ID, PROJECT_FOLDER, Settings
 from python_scripts import airflow_api
 from python_scripts.queries import print_results, run_query
 
-DAG_ID = "product_batch_pipeline"
 TASKS = 7
 BATCH_RESULTS = ["batch_ledger", "top_rejection_reasons"]
 STREAM_RESULTS = ["stream_ledger", "invalid_reasons", "five_minute_averages"]
@@ -72,7 +82,7 @@ def run_stream(seconds: int) -> None:
     try:
         tables = {title: process.communicate()[0] for title, process in running.items()}
     except KeyboardInterrupt:
-        # Ctrl-C reached both as well: each finishes what it has in hand and gives its totals.
+        # Ctrl-C reached both as well: each shuts down gracefully and prints its totals.
         for process in running.values():
             print(process.communicate()[0])
         raise
@@ -86,9 +96,8 @@ def show_results(settings: Settings) -> None:
     """Print the tables of both layers; raises StackError when a record is missing or doubled."""
     unbalanced = []
     for login, names in [(settings.postgres, BATCH_RESULTS), (settings.timescale, STREAM_RESULTS)]:
-        connection = psycopg2.connect(**login)
-        results = [run_query(connection, name) for name in names]
-        connection.close()
+        with closing(connect(settings.reader(login), "demo")) as connection:
+            results = [run_query(connection, name) for name in names]
         print_results(results, as_json=False)
         ledger = results[0]
         unbalanced += [row for row in ledger.rows if row[list(ledger.headers).index("missing")]]
@@ -99,24 +108,24 @@ def show_results(settings: Settings) -> None:
 
 def say_where_to_look(settings: Settings) -> None:
     """Addresses, logins and commands, with the ports that this clone uses."""
-    postgres = "postgresql://{pguser}:{pgpassword}@localhost:{pgport}/{pgdatabase}"
-    timescale = (
-        "postgresql://{timescale_user}:{timescale_password}@localhost:{timescale_port}"
-        "/{timescale_database}"
-    )
-    values = settings.model_dump()
     login = f"{settings.airflow_user} / {settings.airflow_password}"
     print(f"""
 Where to look next
   Airflow        {settings.airflow_url}  (login {login})
-  pipeline_db    psql {postgres.format(**values)}
+  pipeline_db    psql {address_for_psql(settings.postgres)}
                  .venv/bin/python python_scripts/explore_postgres.py
-  timeseries_db  psql {timescale.format(**values)}
+  timeseries_db  psql {address_for_psql(settings.timescale)}
                  .venv/bin/python python_scripts/explore_timescale.py
   Kafka          .venv/bin/python python_scripts/explore_kafka.py
   a live page    .venv/bin/python python_scripts/dashboard.py
   the course     README.md
 The stack stays up; `make down` ends it.""")
+
+
+def address_for_psql(login: dict[str, Any]) -> str:
+    """A login as one word for a shell, whatever is in its password."""
+    user, password, dbname = (quote(login[key], safe="") for key in ("user", "password", "dbname"))
+    return shlex.quote(f"postgresql://{user}:{password}@localhost:{login['port']}/{dbname}")
 
 
 if __name__ == "__main__":

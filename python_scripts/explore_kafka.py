@@ -5,8 +5,16 @@ python python_scripts/explore_kafka.py                   # everything
 python python_scripts/explore_kafka.py topics groups     # only that
 python python_scripts/explore_kafka.py keys --json | jq
 
-Sections: brokers, topics, partitions, keys, groups, peek.
+Sections: brokers, topics, partitions, keys, groups, members, peek.
 """
+
+if __name__ == "__main__":
+    try:
+        from pipeline_common.at_start import ready_for_ctrl_c
+
+        ready_for_ctrl_c()
+    except ModuleNotFoundError:
+        raise SystemExit("Activate the environment first: source .venv/bin/activate") from None
 
 from collections.abc import Callable
 from contextlib import closing
@@ -17,8 +25,8 @@ import typer
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.partitioner.default import murmur2
 
-from pipeline_console import run
-from pipeline_settings import SENSOR_TOPIC, Settings
+from pipeline_common.console import run
+from pipeline_common.settings import SENSOR_TOPIC, Settings
 from python_scripts import kafka_views
 from python_scripts.explorer import AsJson, SectionNames, check_names
 from python_scripts.queries import Result, print_results
@@ -104,6 +112,7 @@ SECTIONS: dict[str, Callable[[KafkaAdminClient, str], list[Result]]] = {
     "partitions": lambda admin, _: [kafka_views.partitions(admin, SENSOR_TOPIC)],
     "keys": keys,
     "groups": lambda admin, _: [kafka_views.groups(admin)],
+    "members": lambda admin, _: [kafka_views.members(admin)],
     "peek": peek,
 }
 
@@ -114,7 +123,7 @@ def main(
     bootstrap: Annotated[str, typer.Option(help="Another address than the settings'.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show Kafka: brokers, topics, partitions, keys, groups, peek."""
+    """Show Kafka: brokers, topics, partitions, keys, groups, members, peek."""
     check_names(sections, SECTIONS)
     address = bootstrap or Settings().kafka_bootstrap_servers
     with closing(KafkaAdminClient(bootstrap_servers=address, bootstrap_timeout_ms=5000)) as admin:

@@ -8,13 +8,21 @@ echo 'SELECT 1' | python python_scripts/explore_postgres.py console
 Sections: tables, raw, clean, analytics, rejected, batches, console.
 """
 
+if __name__ == "__main__":
+    try:
+        from pipeline_common.at_start import ready_for_ctrl_c
+
+        ready_for_ctrl_c()
+    except ModuleNotFoundError:
+        raise SystemExit("Activate the environment first: source .venv/bin/activate") from None
+
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from batch_pipeline.validator import judge
-from pipeline_console import run
-from pipeline_settings import Settings
+from batch_pipeline.rules import validate_record
+from pipeline_common.console import run
+from pipeline_common.settings import Settings
 from python_scripts.drawing import warning
 from python_scripts.explorer import AsJson, Limit, Section, SectionNames, Write, explore, queries
 from python_scripts.queries import Result, as_objects, run_query, with_bars
@@ -22,13 +30,13 @@ from python_scripts.queries import Result, as_objects, run_query, with_bars
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-NEW = "not judged yet"
+NEW = "pending"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def raw(connection: "Connection") -> list[Result]:
-    """Raw rows, issues marked; in brackets what the rules say of those not judged yet."""
+    """Raw rows, issues marked; in brackets what the rules say of those that are pending."""
     latest = run_query(connection, "raw_latest")
     rows = [_marked(row) for row in as_objects(latest)]
     headers = [*latest.headers[:-2], "", "issues"]
@@ -38,8 +46,8 @@ def raw(connection: "Connection") -> list[Result]:
 def _marked(row: dict[str, Any]) -> list[object]:
     *fields, issues, text = row.values()
     if row["state"] == NEW:
-        found = judge(text).issues
-        return [*fields, warning(bool(found)), f"({found or 'valid'})"]
+        found = validate_record(text).issues
+        return [*fields, warning(bool(found)), f"({', '.join(found) or 'valid'})"]
     return [*fields, warning(bool(issues)), issues]
 
 

@@ -8,12 +8,20 @@ Sections: hypertables, chunks, recent, averages, distribution, locations, reject
 plan, console.
 """
 
+if __name__ == "__main__":
+    try:
+        from pipeline_common.at_start import ready_for_ctrl_c
+
+        ready_for_ctrl_c()
+    except ModuleNotFoundError:
+        raise SystemExit("Activate the environment first: source .venv/bin/activate") from None
+
 from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline_console import run
-from pipeline_settings import Settings
+from pipeline_common.console import run
+from pipeline_common.settings import Settings
 from python_scripts.drawing import sparkline
 from python_scripts.explorer import AsJson, Limit, Section, SectionNames, Write, explore, queries
 from python_scripts.queries import Result, run_query, with_bars

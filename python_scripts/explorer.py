@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline_common.database import connect, connection_arguments
+from pipeline_common.settings import Settings
 from python_scripts.queries import Result, print_results, run_query
-from python_scripts.sql_console import connect, console
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -35,7 +37,7 @@ def check_names(chosen: list[str] | None, known: Iterable[str]) -> None:
 
 
 def explore(
-    parameters: dict[str, Any],
+    login: dict[str, Any],
     sections: Mapping[str, Section],
     chosen: list[str] | None,
     *,
@@ -43,13 +45,29 @@ def explore(
     write: bool,
     limit: int,
 ) -> None:
-    """Show the chosen sections, then the console: if asked for, or at a terminal by itself."""
+    """Show the chosen sections, then the console: if asked for, or at a terminal by itself.
+
+    All this is done as the reader; the console as `login`, which writes, if `write` is set.
+    """
     check_names(chosen, [*sections, "console"])
-    connection = connect(parameters)
+    reader = Settings().reader(login)
     named = [name for name in chosen or sections if name != "console"]
     if named:
-        print_results((r for name in named for r in sections[name](connection)), as_json)
+        with closing(connect(reader, "explore")) as connection:
+            print_results((r for name in named for r in sections[name](connection)), as_json)
     at_terminal = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     if "console" in (chosen or ()) or (at_terminal and not chosen):
-        console(connection, write=write, limit=limit, as_json=as_json)
-    connection.close()
+        arguments = connection_arguments(login if write else reader, "console")
+        console(arguments, at_terminal, limit, as_json)
+
+
+def console(arguments: dict[str, Any], at_terminal: bool, limit: int, as_json: bool) -> None:
+    """pgcli at a terminal, else the statements of standard input."""
+    # Only here, because these are slow to import.
+    if at_terminal:
+        from python_scripts.sql_terminal import hand_over  # noqa: PLC0415
+
+        hand_over(arguments, limit)
+    from python_scripts.sql_console import run_statements  # noqa: PLC0415
+
+    run_statements(arguments, sys.stdin.read(), limit=limit, as_json=as_json)

@@ -6,18 +6,26 @@ python python_scripts/insert_and_validate.py '{"product_id": "X-1", "name": "Cha
 python python_scripts/insert_and_validate.py - < products.jsonl
 """
 
-import sys
+if __name__ == "__main__":
+    try:
+        from pipeline_common.at_start import ready_for_ctrl_c
+
+        ready_for_ctrl_c()
+    except ModuleNotFoundError:
+        raise SystemExit("Activate the environment first: source .venv/bin/activate") from None
+
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Annotated
 
-import psycopg2
 import typer
 
 from batch_pipeline import steps
-from pipeline_console import StackError, run
-from pipeline_settings import Settings
+from batch_pipeline.database import OneTransaction, connect
+from pipeline_common.console import run, stdin_lines
+from pipeline_common.settings import Settings
 from python_scripts.explorer import AsJson
 from python_scripts.queries import Result, print_results, result_of
 
@@ -33,7 +41,8 @@ EXAMPLES = [
 ]
 
 RAW = """-- 1. raw_products: exactly as received
-SELECT id, line_number, processed, raw_text FROM raw_products WHERE batch_id = %(id)s ORDER BY id"""
+SELECT id, line_number, processed, left(raw_text, 200) AS raw_text
+FROM raw_products WHERE batch_id = %(id)s ORDER BY id"""
 VERDICTS = """-- 2. product_verdicts: what the rules say, and the values in their standard form
 SELECT raw_id, product_id, name, price, stock, issues
 FROM product_verdicts WHERE batch_id = %(id)s ORDER BY raw_id"""
@@ -41,7 +50,8 @@ CLEAN = """-- 3. clean_products: what passed, one row for each product_id
 SELECT raw_id, product_id, name, price, stock, category
 FROM clean_products WHERE batch_id = %(id)s ORDER BY raw_id"""
 QUARANTINE = """-- 4. quarantine_products: what did not, with its reasons and its original text
-SELECT raw_id, issues, raw_text FROM quarantine_products WHERE batch_id = %(id)s ORDER BY raw_id"""
+SELECT raw_id, issues, left(raw_text, 200) AS raw_text
+FROM quarantine_products WHERE batch_id = %(id)s ORDER BY raw_id"""
 LEDGER = """-- 5. The ledger: raw = clean + superseded + quarantined
 SELECT (SELECT count(*) FROM raw_products WHERE batch_id = %(id)s) AS raw,
        (SELECT count(*) FROM clean_products WHERE batch_id = %(id)s) AS clean,
@@ -60,7 +70,7 @@ STEPS: list[tuple[Callable[["Connection", str], object], str, str]] = [
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-def walk(connection: "Connection", batch_id: str, products: list[str]) -> Iterator[Result]:
+def walk(connection: "Connection", batch_id: str, products: list[bytes]) -> Iterator[Result]:
     """Do each step for these products and yield what its zone holds afterwards."""
     steps.land(connection, batch_id, "by_hand", products)
     for step, query, name in STEPS:
@@ -76,15 +86,17 @@ def main(
     as_json: AsJson = False,
 ) -> None:
     """Take products through raw, verdict, clean and quarantine, showing each zone."""
-    given = EXAMPLES if products is None else products
-    if given == ["-"]:
-        given = [line.rstrip("\n") for line in sys.stdin]
+    given = [os.fsencode(product) for product in products or EXAMPLES]
+    if given == [b"-"]:
+        given = list(stdin_lines())
     batch_id = f"by_hand_{datetime.now(timezone.utc):%Y%m%dT%H%M%S.%f}"
-    with closing(psycopg2.connect(**Settings().postgres)) as connection:
-        try:
-            print_results(walk(connection, batch_id, given), as_json)
-        except steps.BatchError as error:
-            raise StackError(str(error)) from error
+    # All or nothing, and stored before it is shown: so neither Ctrl-C nor `| head` leaves rows that
+    # are not validated.
+    login = Settings().postgres | {"connection_factory": OneTransaction}
+    with closing(connect(login)) as connection:
+        results = list(walk(connection, batch_id, given))
+        connection.commit()
+    print_results(results, as_json)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What Kafka's admin API knows, as tables: used by explore_kafka.py and the dashboard."""
 
+from typing import Any
+
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
 
@@ -66,15 +68,47 @@ def partitions(admin: KafkaAdminClient, topic: str) -> Result:
 
 
 def groups(admin: KafkaAdminClient) -> Result:
-    """Consumer groups: what each has committed, and its lag = messages written but not yet read."""
+    """Consumer groups: each partition's offset, lag (records not yet read) and member."""
     rows = []
     for group in sorted(group["group_id"] for group in admin.list_groups()):
         committed = admin.list_group_offsets(group)[group]
-        state = admin.describe_groups([group])[group]
+        readers = _members(admin.describe_groups([group])[group])
         ends = offsets(admin, sorted({part.topic for part in committed})) if committed else {}
         for part, position in sorted(committed.items()):
             lag = ends[part][1] - position.offset
-            members = len(state["members"])
-            rows.append((group, members, part.topic, part.partition, position.offset, lag))
-    headers = ["group", "members", "topic", "partition", "committed", "lag"]
-    return Result("groups", "Consumer groups and their lag", headers, rows)
+            reader = readers.get((part.topic, part.partition), "none")
+            rows.append((group, reader, part.topic, part.partition, position.offset, lag))
+    headers = ["group", "member", "topic", "partition", "committed", "lag"]
+    return Result(
+        "groups", "Consumer groups: who reads which partition, and the lag", headers, rows
+    )
+
+
+def members(admin: KafkaAdminClient) -> Result:
+    """Each member of each consumer group: which program, and the partitions that it has."""
+    rows = []
+    for group in sorted(group["group_id"] for group in admin.list_groups()):
+        for member in admin.describe_groups([group])[group]["members"]:
+            topics = (member["member_assignment"] or {}).get("assigned_partitions", [])
+            parts = ", ".join(f"{each['topic']}: {sorted(each['partitions'])}" for each in topics)
+            rows.append((group, member["client_id"], member["client_host"], parts or "none"))
+    title = "Members of the groups: the client id is what a program calls itself"
+    return Result("members", title, ["group", "client_id", "host", "partitions"], sorted(rows))
+
+
+def _members(group: dict[str, Any]) -> dict[tuple[str, int], str]:
+    """Which member reads each partition: "2 of 3", numbered by Kafka's id of the member."""
+    members = sorted(group["members"], key=lambda member: str(member["member_id"]))
+    return {
+        (topic["topic"], partition): f"{number} of {len(members)}"
+        for number, member in enumerate(members, start=1)
+        if member["member_assignment"]  # empty while the group rebalances
+        for topic in member["member_assignment"]["assigned_partitions"]
+        for partition in topic["partitions"]
+    }
+
+
+def lag(groups: Result, group: str) -> str:
+    """The lag of a group over all partitions; "?" where there is no such group (yet)."""
+    lags = [row[-1] for row in groups.rows if row[0] == group]
+    return str(sum(lags)) if lags else "?"

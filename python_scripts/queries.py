@@ -4,21 +4,20 @@ The first line of each file is a comment that says what the query answers; it be
 """
 
 import json
-import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
-from pipeline_console import table
-from pipeline_settings import PROJECT_FOLDER
+from pipeline_common.sql_files import read_sql
+from pipeline_common.tables import screen_width, table
+from pipeline_common.untrusted import visible
 from python_scripts.drawing import bar
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
-
-QUERY_FOLDER = PROJECT_FOLDER / "sql" / "queries"
 
 
 class Result(NamedTuple):
@@ -32,7 +31,7 @@ class Result(NamedTuple):
 
 def query_text(name: str) -> str:
     """The SQL of sql/queries/NAME.sql."""
-    return (QUERY_FOLDER / f"{name}.sql").read_text()
+    return read_sql(f"queries/{name}")
 
 
 def run_query(connection: "Connection", name: str) -> Result:
@@ -63,9 +62,10 @@ def print_results(results: Iterable[Result], as_json: bool) -> None:
     if as_json:
         print(json.dumps({result.name: as_objects(result) for result in results}, default=str))
         return
-    width = shutil.get_terminal_size((100, 24)).columns
+    width = screen_width()
     for result in results:
-        typer.secho(f"\n{result.title}", bold=sys.stdout.isatty())
+        title = textwrap.fill(visible(result.title), width)
+        typer.secho(f"\n{title}", bold=sys.stdout.isatty())
         print(table(result.rows, result.headers, width) if result.rows else "(no rows)", flush=True)
 
 

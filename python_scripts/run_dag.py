@@ -5,16 +5,25 @@ python python_scripts/run_dag.py              # with the parameters that the DAG
 python python_scripts/run_dag.py seed=7 products_per_vendor=5
 """
 
+if __name__ == "__main__":
+    try:
+        from pipeline_common.at_start import ready_for_ctrl_c
+
+        ready_for_ctrl_c()
+    except ModuleNotFoundError:
+        raise SystemExit("Activate the environment first: source .venv/bin/activate") from None
+
 import json
+import time
 from contextlib import closing
 from typing import Annotated, Any
 
 import typer
 
-from pipeline_console import run, stderr
-from pipeline_settings import Settings
+from batch_pipeline.parameters import ParameterError, read_parameters
+from pipeline_common.console import run, stderr
+from pipeline_common.settings import DAG_ID, Settings
 from python_scripts.airflow_api import follow, sign_in, trigger, wait_for_dag
-from python_scripts.demo import DAG_ID
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -26,13 +35,17 @@ def main(
     ] = None,
 ) -> None:
     """Switch the DAG on, start a run and print each task as it ends; 1 if the run fails."""
-    conf = dict(map(parameter, parameters or ()))
+    conf = checked(dict(map(parameter, parameters or ())))
     with closing(sign_in(Settings())) as airflow:
         wait_for_dag(airflow, DAG_ID)
         run_id = trigger(airflow, DAG_ID, conf)
         stderr.print(f"Run {run_id}", highlight=False)
-        for task, state in follow(airflow, DAG_ID, run_id):
-            print(f"{task:20} {state}", flush=True)
+        begin = time.monotonic()
+        with stderr.status("the first task runs") as line:
+            for number, (task, state) in enumerate(follow(airflow, DAG_ID, run_id), start=1):
+                print(f"{task:20} {state}", flush=True)
+                seconds = time.monotonic() - begin
+                line.update(f"{number} tasks have ended after {seconds:.0f} s, the next one runs")
 
 
 def parameter(text: str) -> tuple[str, Any]:
@@ -44,6 +57,15 @@ def parameter(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except ValueError:
         return name, value
+
+
+def checked(conf: dict[str, Any]) -> dict[str, Any]:
+    """The parameters, if the DAG has them all and they are what they may be; else wrong usage."""
+    try:
+        read_parameters(conf)
+    except ParameterError as error:
+        raise typer.BadParameter(str(error)) from None
+    return conf
 
 
 if __name__ == "__main__":

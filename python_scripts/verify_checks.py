@@ -10,11 +10,11 @@ import psycopg2
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from pipeline_console import StackError
-from pipeline_settings import SENSOR_TOPIC, SENSOR_TOPIC_PARTITIONS, Settings
+from pipeline_common.database import connect
+from pipeline_common.errors import StackError
+from pipeline_common.settings import DAG_ID, SENSOR_TOPIC, SENSOR_TOPIC_PARTITIONS, Settings
 from python_scripts.airflow_api import sign_in
 
-DAG_ID = "product_batch_pipeline"
 FAULTS = (StackError, psycopg2.Error, KafkaError, httpx.HTTPError, OSError)
 
 
@@ -34,7 +34,7 @@ def expect(holds: bool, found: str) -> str:
 
 
 def _row(login: dict[str, Any], query: str) -> tuple[Any, ...]:
-    with closing(psycopg2.connect(**login, connect_timeout=3)) as connection:
+    with closing(connect(login, "verify_setup")) as connection:
         cursor = connection.cursor()
         cursor.execute(query)
         return cursor.fetchone() or (None, None)
@@ -49,14 +49,14 @@ def samples_and_more(table: str, counts: tuple[int, ...], promised: int) -> str:
 
 def postgres_version(settings: Settings) -> str:
     """The server's version and address."""
-    version = _row(settings.postgres, "SHOW server_version")[0].split()[0]
+    version = _row(settings.reader(settings.postgres), "SHOW server_version")[0].split()[0]
     return f"PostgreSQL {version} on {settings.pghost}:{settings.pgport}"
 
 
 def raw_rows(settings: Settings) -> str:
     """The 4 sample rows are there; pipelines add to them."""
     counts = _row(
-        settings.postgres,
+        settings.reader(settings.postgres),
         "SELECT count(*) FILTER (WHERE batch_id = 'sample'), count(*) FROM raw_products",
     )
     return samples_and_more("raw_products", counts, promised=4)
@@ -65,7 +65,7 @@ def raw_rows(settings: Settings) -> str:
 def timescale_version(settings: Settings) -> str:
     """The extension's version, edition and address."""
     version, edition = _row(
-        settings.timescale,
+        settings.reader(settings.timescale),
         """SELECT extversion, current_setting('timescaledb.license')
            FROM pg_extension WHERE extname = 'timescaledb'""",
     )
@@ -77,7 +77,7 @@ def timescale_version(settings: Settings) -> str:
 def hypertables(settings: Settings) -> str:
     """Both tables of readings are hypertables."""
     names = _row(
-        settings.timescale,
+        settings.reader(settings.timescale),
         """SELECT string_agg(hypertable_name, ', ' ORDER BY hypertable_name)
            FROM timescaledb_information.hypertables WHERE hypertable_schema = 'public'""",
     )[0]
@@ -88,7 +88,7 @@ def hypertables(settings: Settings) -> str:
 def reading_rows(settings: Settings) -> str:
     """The 1000 sample readings, which have no topic, are there; pipelines add to them."""
     counts = _row(
-        settings.timescale,
+        settings.reader(settings.timescale),
         "SELECT count(*) FILTER (WHERE topic IS NULL), count(*) FROM sensor_readings",
     )
     return samples_and_more("sensor_readings", counts, promised=1000)
@@ -141,7 +141,7 @@ def airflow_database(settings: Settings) -> str:
         "SELECT host, port FROM connection WHERE conn_id = 'postgres_default'",
     )
     expect(host is not None, "Airflow has no connection postgres_default")
-    return f"airflow_db is made; connection postgres_default leads to {host}:{port}"
+    return f"airflow_db exists; postgres_default connects to {host}:{port}"
 
 
 def airflow_web(settings: Settings) -> str:
@@ -156,8 +156,8 @@ def airflow_parts(settings: Settings) -> str:
     with closing(sign_in(settings)) as airflow:
         health = airflow.get("/api/v2/monitor/health").raise_for_status().json()
     parts = {part: health[part]["status"] for part in ("scheduler", "dag_processor")}
-    told = ", ".join(f"{part} {status}" for part, status in parts.items())
-    return expect(set(parts.values()) == {"healthy"}, told)
+    reported = ", ".join(f"{part} {status}" for part, status in parts.items())
+    return expect(set(parts.values()) == {"healthy"}, reported)
 
 
 def airflow_dag(settings: Settings) -> str:
@@ -169,13 +169,13 @@ def airflow_dag(settings: Settings) -> str:
 
 
 START = "make up starts it; make logs SERVICE={service} says why it ended"
-AFRESH = "the init SQL did not run to its end; make logs SERVICE={service} says why"
+INIT_SQL = "the init SQL did not run to its end; make logs SERVICE={service} says why"
 CHECKS = [
     Check("my_postgres", postgres_version, START),
-    Check("my_postgres", raw_rows, AFRESH),
+    Check("my_postgres", raw_rows, INIT_SQL),
     Check("my_timescaledb", timescale_version, START),
-    Check("my_timescaledb", hypertables, AFRESH),
-    Check("my_timescaledb", reading_rows, AFRESH),
+    Check("my_timescaledb", hypertables, INIT_SQL),
+    Check("my_timescaledb", reading_rows, INIT_SQL),
     Check("my_zookeeper", zookeeper, START),
     Check("my_kafka", kafka, START),
     Check("my_kafka", topic, "make restart SERVICE={service} makes the topic"),

@@ -5,6 +5,14 @@ python python_scripts/verify_setup.py           # now; exit 0 if all is well, el
 python python_scripts/verify_setup.py --wait    # until all is well, five minutes at most
 """
 
+if __name__ == "__main__":
+    try:
+        from pipeline_common.at_start import ready_for_ctrl_c
+
+        ready_for_ctrl_c()
+    except ModuleNotFoundError:
+        raise SystemExit("Activate the environment first: source .venv/bin/activate") from None
+
 import json
 import sys
 import time
@@ -12,8 +20,9 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from pipeline_console import run, stderr, table
-from pipeline_settings import Settings
+from pipeline_common.console import run, stderr
+from pipeline_common.settings import Settings
+from pipeline_common.tables import screen_width, table
 from python_scripts.drawing import tick
 from python_scripts.explorer import AsJson
 from python_scripts.verify_checks import CHECKS, FAULTS, Check
@@ -58,15 +67,15 @@ def failed_services(outcomes: list[Outcome]) -> list[str]:
 
 
 def wait_until_well(settings: Settings, seconds: float) -> list[Outcome]:
-    """Run all checks again and again until they pass or the time is over; tell what is missing."""
+    """Run all checks again and again until they pass or the time is over; print what is missing."""
     deadline = time.monotonic() + seconds
-    told: list[str] = []
+    printed: list[str] = []
     while failed := failed_services(outcomes := perform_all(settings)):
         if time.monotonic() > deadline:
             break
-        if failed != told:
+        if failed != printed:
             stderr.print(f"Waiting for {', '.join(failed)}")
-            told = failed
+            printed = failed
         time.sleep(1)
     return outcomes
 
@@ -82,7 +91,7 @@ def main(
         print(json.dumps([outcome._asdict() for outcome in outcomes]))
     else:
         rows = [(tick(passed), service, found) for service, passed, found, _ in outcomes]
-        print(table(rows, ["", "service", "found"]), flush=True)
+        print(table(rows, ["", "service", "found"], screen_width()), flush=True)
     if not any(outcome.passed for outcome in outcomes):
         stderr.print("Nothing answers. Start the stack: make up")
     elif failed := [outcome for outcome in outcomes if not outcome.passed]:

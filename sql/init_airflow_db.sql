@@ -1,5 +1,5 @@
 -- Airflow's own database, with a login that can do nothing but use it.
--- Run by psql as the owner of pipeline_db; running it again changes nothing but the password.
+-- Run by psql as the superuser; running it again changes nothing but the password.
 
 \set airflow_db_password airflow_pass
 \getenv airflow_db_password AIRFLOW_DB_PASSWORD
@@ -14,4 +14,3 @@ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'airflow_db') \gexec
 
 -- By default every login may connect to every database; here each database is for its own.
 REVOKE CONNECT ON DATABASE airflow_db FROM PUBLIC;
-SELECT format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', current_database()) \gexec

@@ -1,6 +1,27 @@
 -- pipeline_db: the raw zone, the clean zone and quarantine of the batch pipeline.
 -- Run by the Docker entrypoint and by local_stack; running it again changes nothing.
 SET client_min_messages = warning;
+SET ROLE pipeline_owner; -- sql/roles.sql has the roles; what they may do with the tables is at the end
+
+-- Which upgrades/ the tables have; a new database has them all.
+CREATE TABLE IF NOT EXISTS schema_version (
+    version integer PRIMARY KEY,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+INSERT INTO schema_version (version)
+SELECT 2 WHERE to_regclass('raw_products') IS NULL AND NOT EXISTS (SELECT FROM schema_version);
+
+-- One row for each batch. Of two batches that hold the same product the newer one stands: by the day of
+-- its products, then by ingestion. So a backfill of past days does not overtake what is newer.
+CREATE TABLE IF NOT EXISTS batches (
+    batch_id text PRIMARY KEY,
+    run_id text NOT NULL, -- Airflow gives it again once a run was deleted; then there are two batches
+    run_due_at timestamptz, -- with run_started_at it tells which of the two is the run's
+    run_started_at timestamptz,
+    product_date date NOT NULL, -- the run's logical date
+    ingested_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX IF NOT EXISTS batches_run ON batches (run_id);
 
 -- What a vendor sent, until load_to_raw_zone takes it up. In the database, not in a file, because
 -- the next task may run on another machine. It is read in the order of its key, without a sort.
@@ -10,6 +31,8 @@ CREATE TABLE IF NOT EXISTS landing_products (
     line_number integer NOT NULL,
     landed_at timestamptz NOT NULL DEFAULT now(),
     raw_text text NOT NULL,
+    raw_bytes bytea,
+    raw_size bigint,
     PRIMARY KEY (batch_id, source, line_number)
 );
 
@@ -22,7 +45,7 @@ CREATE TABLE IF NOT EXISTS extractions (
     PRIMARY KEY (batch_id, source)
 );
 
--- The raw zone: every record exactly as received, never changed and never deleted.
+-- The raw zone: every record exactly as received, never changed; it leaves only for the archive.
 -- Half of each page is left free, so that setting `processed` stays on the page (a HOT update).
 CREATE TABLE IF NOT EXISTS raw_products (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -30,11 +53,23 @@ CREATE TABLE IF NOT EXISTS raw_products (
     source text NOT NULL,
     line_number integer NOT NULL,
     ingestion_time timestamptz NOT NULL DEFAULT now(),
-    raw_text text NOT NULL,
-    raw_data jsonb, -- NULL where raw_text is not what PostgreSQL can hold as JSON
+    raw_text text NOT NULL, -- the record; where raw_bytes is not NULL, a readable form of that
+    raw_bytes bytea, -- the record, where text cannot hold it: not UTF-8, with NUL, or too large
+    raw_size bigint, -- bytes received, where raw_bytes are only the first 1,048,577 of them
+    raw_data jsonb, -- NULL where the record is not what PostgreSQL can hold as JSON
     processed boolean NOT NULL DEFAULT false,
     UNIQUE (batch_id, source, line_number)
 ) WITH (fillfactor = 50);
+
+-- Batches whose raw rows are in a file (batch_pipeline/archive.py), with what the ledger needs of them.
+CREATE TABLE IF NOT EXISTS archived_batches (
+    batch_id text PRIMARY KEY,
+    rows bigint NOT NULL,
+    ids numeric NOT NULL, -- the sum of hashes of the rows' ids
+    file text NOT NULL,
+    sha256 text NOT NULL, -- of the file
+    archived_at timestamptz NOT NULL DEFAULT now()
+);
 
 -- What the rules said of each raw row, with the fields in their standard form.
 CREATE TABLE IF NOT EXISTS product_verdicts (
@@ -48,14 +83,14 @@ CREATE TABLE IF NOT EXISTS product_verdicts (
     price numeric,
     stock integer,
     category text,
-    issues text -- NULL: the row is valid
+    issues text[] -- reason codes; NULL: the row is valid
 );
 -- Written batch by batch, so it is enough to note which blocks hold which batches: a few kB, where a
 -- B-tree would have an entry for every row.
 CREATE INDEX IF NOT EXISTS product_verdicts_batch ON product_verdicts
     USING brin (batch_id text_bloom_ops) WITH (autosummarize = on);
 
--- The clean zone: for each product the newest valid row by ingestion. Prices are US dollars.
+-- The clean zone: of each product the newest valid row (see batches). Prices are US dollars.
 CREATE TABLE IF NOT EXISTS clean_products (
     product_id text COLLATE "C" PRIMARY KEY,
     name text NOT NULL CHECK (name <> ''),
@@ -89,7 +124,7 @@ CREATE TABLE IF NOT EXISTS superseded_products (
 CREATE INDEX IF NOT EXISTS superseded_products_batch ON superseded_products (batch_id);
 CREATE INDEX IF NOT EXISTS superseded_products_product ON superseded_products (product_id);
 
--- Rejected rows. `issues` holds reason codes, parted by ", ": docs/batch-bad-input.md lists them.
+-- Rejected rows. `issues` holds all reason codes: docs/batch-bad-input.md lists them.
 CREATE TABLE IF NOT EXISTS quarantine_products (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     raw_id bigint NOT NULL,
@@ -97,7 +132,9 @@ CREATE TABLE IF NOT EXISTS quarantine_products (
     source text NOT NULL,
     raw_data jsonb,
     raw_text text NOT NULL,
-    issues text NOT NULL CHECK (issues <> ''),
+    raw_bytes bytea,
+    raw_size bigint,
+    issues text[] NOT NULL CHECK (issues <> '{}'),
     rule_version integer NOT NULL,
     quarantined_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (raw_id)
@@ -120,17 +157,34 @@ CREATE TABLE IF NOT EXISTS batch_reports (
     report text NOT NULL -- as printed
 );
 
--- The text as JSONB, or NULL where PostgreSQL cannot hold it (no JSON, NUL, nested too deep).
+-- The text as JSONB, or NULL where PostgreSQL cannot hold it (no JSON, NUL, nested too deep), or
+-- could not write it out again: of 1e131071, eight characters, it makes 131,072 digits.
 CREATE OR REPLACE FUNCTION jsonb_or_null(raw_text text) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 BEGIN
+    IF raw_text ~ '[0-9][eE][-+]?[0-9]{4}' THEN
+        RETURN NULL;
+    END IF;
     RETURN raw_text::jsonb;
 EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
     RETURN NULL;
 END $$;
 
--- Samples: four raw rows that no run has judged yet (see them judged:
+-- Batches are worked on in slices: each raw row and each product belongs to one of 64 parts.
+CREATE OR REPLACE FUNCTION raw_part(raw_id bigint) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT (raw_id / 100 % 64)::integer $$; -- a hundred rows in a line: they share pages
+
+CREATE OR REPLACE FUNCTION product_part(product_id text) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT (hashtextextended(product_id, 0) & 63)::integer $$;
+
+-- Samples: four raw rows that no run has validated yet (validate them:
 -- python batch_pipeline/reprocess.py sample) and three clean products.
+INSERT INTO batches (batch_id, run_id, product_date)
+VALUES ('sample', 'sample', '2026-01-01'), ('example', 'example', '2026-01-01')
+ON CONFLICT DO NOTHING;
+
 INSERT INTO raw_products (batch_id, source, line_number, raw_text, raw_data)
 SELECT 'sample', 'sample_vendor', line_number, raw_text, raw_text::jsonb
 FROM (VALUES
@@ -148,3 +202,35 @@ VALUES
     ('EXAMPLE-002', '27" Monitor', 249.00, 12, 'sample_vendor', 'displays', 'example', now(), 1),
     ('EXAMPLE-003', 'Laptop Stand', 35.50, 0, 'sample_vendor', 'accessories', 'example', now(), 1)
 ON CONFLICT DO NOTHING;
+
+-- The raw zone is append-only: its writer may mark a row as processed, and no more.
+REVOKE UPDATE, DELETE ON raw_products FROM pipeline_writer;
+GRANT UPDATE (processed) ON raw_products TO pipeline_writer;
+
+-- But for this: all raw rows of a batch go at once, if they are processed and as many as the file has.
+CREATE OR REPLACE FUNCTION archive_batch(
+    archived text, expected bigint, its_file text, its_sha256 text
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    WITH gone AS (
+        DELETE FROM raw_products WHERE batch_id = archived RETURNING id, processed
+    )
+    INSERT INTO archived_batches (batch_id, rows, ids, file, sha256)
+    SELECT archived, count(*), sum(hashint8extended(id, 0)), its_file, its_sha256
+    FROM gone
+    HAVING count(*) = expected AND bool_and(processed);
+    IF NOT FOUND THEN
+        RAISE 'batch % has not % processed rows', archived, expected;
+    END IF;
+END $$;
+REVOKE EXECUTE ON FUNCTION archive_batch FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION archive_batch TO pipeline_writer;
+REVOKE INSERT, UPDATE ON archived_batches FROM pipeline_writer;
+
+-- ANALYZE is for a table's owner only.
+CREATE OR REPLACE FUNCTION analyze_landing_products() RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'ANALYZE public.landing_products';
+REVOKE EXECUTE ON FUNCTION analyze_landing_products FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION analyze_landing_products TO pipeline_writer;

@@ -1,4 +1,4 @@
-"""A connection to TimescaleDB: it notices a server that is gone, and is made anew when lost."""
+"""A connection to TimescaleDB: it notices a server that is gone, and reconnects."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,66 +11,78 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from streaming_pipeline.waiting import AWAY, until_it_works
+from pipeline_common.database import connect
+from streaming_pipeline.failures import is_transient
+from streaming_pipeline.waiting import FIRST_ANSWER_SECONDS, Server
 
-ANSWER_SECONDS = 60  # a database that is silent for so long is taken for gone
+TIME_LIMIT_SECONDS = 60  # for one statement: the server ends it
+CUT_SECONDS = 150  # for one transaction: a server that has not answered by then is given up
 Result = TypeVar("Result")
 
 
-def connect(login: dict[str, Any]) -> Connection:
-    """A connection whose peer may vanish without a word."""
-    connection: Connection = psycopg2.connect(
-        **login,
-        connect_timeout=5,
-        keepalives_idle=10,
-        keepalives_interval=5,
-        keepalives_count=3,
-        tcp_user_timeout=ANSWER_SECONDS * 1000,
-        application_name="stream_validator",
-        # If this client vanishes in mid-transaction, the server must not keep its locks for long.
-        options="-c idle_in_transaction_session_timeout=60s",
-    )
-    return connection
-
-
 @contextmanager
-def transaction(connection: Connection) -> Iterator[Cursor]:
-    """One transaction; cuts the connection if it takes longer than ANSWER_SECONDS."""
-    watchdog = Timer(ANSWER_SECONDS, _cut, [connection])
+def transaction(
+    connection: Connection, *, commit: bool = True, cut_after: float = CUT_SECONDS
+) -> Iterator[Cursor]:
+    """One transaction; without `commit` it is rolled back.
+
+    Raises QueryCanceled if a statement or, with the connection cut, the whole takes too long.
+    """
+    was_cut = Event()
+
+    def cut() -> None:
+        was_cut.set()
+        with socket(fileno=dup(connection.fileno())) as other_handle:
+            other_handle.shutdown(SHUT_RDWR)  # the thread that waits for an answer gets an error
+
+    watchdog = Timer(cut_after, cut)
     watchdog.daemon = True
     watchdog.start()
     try:
         with connection, connection.cursor() as cursor:
             yield cursor
+            if not commit:
+                connection.rollback()
+    except psycopg2.Error as error:
+        if was_cut.is_set():
+            connection.close()
+            raise psycopg2.errors.QueryCanceled(f"not done in {cut_after:.0f} s") from error
+        raise
     finally:
         watchdog.cancel()
 
 
-def _cut(connection: Connection) -> None:
-    with socket(fileno=dup(connection.fileno())) as other_handle:
-        other_handle.shutdown(SHUT_RDWR)  # the thread that waits for an answer gets an error
-
-
 class Database:
-    """A connection that is made anew when it is lost; for one thread at a time."""
+    """A connection that reconnects when it is lost; for one thread at a time."""
 
-    def __init__(self, login: dict[str, Any], stopping: Event) -> None:
+    def __init__(
+        self,
+        login: dict[str, Any],
+        stopping: Event,
+        *,
+        first_answer_seconds: float = FIRST_ANSWER_SECONDS,
+        time_limit: int = TIME_LIMIT_SECONDS,
+    ) -> None:
         self.login = login
-        self.stopping = stopping
+        self.time_limit = time_limit
+        name = f"TimescaleDB at {login['host']}:{login['port']}"
+        self.server = Server(name, stopping, first_answer_seconds)
         self.connection: Connection | None = None
 
     def do(self, action: Callable[[Connection], Result]) -> Result:
         """The result of `action`, which must be one transaction: it is repeated if it fails."""
-        what = f"TimescaleDB at {self.login['host']}:{self.login['port']}"
-        return until_it_works(what, lambda: self._attempt(action), self.stopping)
+        return self.server.ask(lambda: self._attempt(action))
 
     def _attempt(self, action: Callable[[Connection], Result]) -> Result:
-        if self.connection is None:
-            self.connection = connect(self.login)
+        if self.connection is None or self.connection.closed:
+            self.connection = connect(
+                self.login, "stream_validator", statement_seconds=self.time_limit, lock_seconds=30
+            )
         try:
             return action(self.connection)
-        except AWAY:
-            self.close()
+        except psycopg2.Error as error:
+            if is_transient(error):
+                self.close()
             raise
 
     def close(self) -> None:

@@ -1,49 +1,83 @@
-"""What simulator, validator and replay need of Kafka: the topic, and how it is read."""
+"""The topic that simulator, validator and replay use."""
 
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any, NamedTuple
 
 from kafka import KafkaAdminClient
-from kafka.errors import InvalidTopicError, TopicAlreadyExistsError
+from kafka.errors import InvalidTopicError, TopicAlreadyExistsError, for_code
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from pipeline_console import StackError
-from pipeline_settings import SENSOR_TOPIC_PARTITIONS
+from pipeline_common.errors import StackError
+from pipeline_common.settings import SENSOR_TOPIC, SENSOR_TOPIC_PARTITIONS
 
-#: For every consumer: we say ourselves from where to read, and a batch fits into memory: 2 MB, or
-#: 20,000 records if they are small.
-READING = {
-    "enable_auto_commit": False,
-    "auto_offset_reset": "earliest",  # the default, "latest", skips what was sent before
-    "max_poll_records": 20_000,
-    "fetch_max_bytes": 2 * 1024 * 1024,
-    "metrics_enabled": False,
-    "reconnect_backoff_max_ms": 2000,
-}
+ANSWER_MS = 5000
+NO_TOPICS_SECONDS = 5.0
 
 
 class Topic(NamedTuple):
-    """A topic; its id is Kafka's own: one that was deleted and made anew has another."""
+    """A topic; its id is Kafka's own: one that was deleted and recreated has another."""
 
     name: str
     id: str
 
 
 def ensure_topic(bootstrap: str, name: str) -> Topic:
-    """Make the topic if it is missing.
+    """Find the topic; the default one is made if it is missing, for a mistyped name must be said.
 
-    Raises KafkaError if no broker answers, StackError if Kafka does not take the name.
+    Raises KafkaError if no broker answers, StackError if there is no such topic.
     """
-    admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=5000)
+    with closing(_admin(bootstrap)) as admin:
+        try:
+            topics = _topics(admin)
+            if name not in topics:
+                if name != SENSOR_TOPIC:
+                    raise StackError(_no_topic(name, topics))
+                _make(admin, name)
+            described: dict[str, Any] = admin.describe_topics([name])[0]
+            if described["error_code"]:  # a broker that has just started may not know it yet
+                raise for_code(described["error_code"])(name)
+        except InvalidTopicError as error:
+            raise StackError(_no_topic(name, topics)) from error
+    return Topic(name, str(described["topic_id"]))
+
+
+def _topics(admin: KafkaAdminClient) -> list[str]:
+    """The names of the topics; a broker that has just started knows none of them for a moment."""
+    asking = Retrying(
+        retry=retry_if_result(lambda topics: not topics),
+        wait=wait_fixed(0.2),
+        stop=stop_after_delay(NO_TOPICS_SECONDS),
+        retry_error_callback=lambda _: [],
+    )
+    topics: list[str] = asking(admin.list_topics)
+    return topics
+
+
+def make_topic(bootstrap: str, name: str) -> None:
+    """Make a topic, as the default one is made, unless it is there."""
+    with closing(_admin(bootstrap)) as admin:
+        _make(admin, name)
+
+
+def _make(admin: KafkaAdminClient, name: str) -> None:
+    layout = {name: {"num_partitions": SENSOR_TOPIC_PARTITIONS}}
+    with suppress(TopicAlreadyExistsError):  # the other script was quicker
+        admin.create_topics(layout, wait_for_metadata=True)
+
+
+def _admin(bootstrap: str) -> KafkaAdminClient:
     try:
-        if name not in admin.list_topics():
-            partitions = {"num_partitions": SENSOR_TOPIC_PARTITIONS}
-            with suppress(TopicAlreadyExistsError):  # the other script was quicker
-                admin.create_topics({name: partitions}, wait_for_metadata=True)
-        described: dict[str, Any] = admin.describe_topics([name])[0]
-        return Topic(name, str(described["topic_id"]))
-    except InvalidTopicError as error:
+        return KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=ANSWER_MS)
+    except ValueError as error:
         raise StackError(
-            f"Kafka takes no topic of the name {name!r}: letters, digits, '.', '_' and '-' only."
+            f"Kafka at {bootstrap}: that is no address ({error}). "
+            "KAFKA_BOOTSTRAP_SERVERS is host:port, or several with commas between them."
         ) from error
-    finally:
-        admin.close()
+
+
+def _no_topic(name: str, topics: list[str]) -> str:
+    has = ", ".join(sorted(topic for topic in topics if not topic.startswith("__"))) or "none"
+    return (
+        f"Kafka has no topic {name!r}, and only {SENSOR_TOPIC} is made automatically. "
+        f"Is the name right? It has: {has}"
+    )

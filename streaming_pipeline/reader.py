@@ -1,32 +1,31 @@
-"""One member of the consumer group: reads on where the database says, not where Kafka says.
-
-Between two reads the position of a partition is either known, and then the next record must follow
-on it, or in doubt (None), and then nothing of it is taken until the database has been asked.
-"""
+"""One member of the consumer group: reads on where the database says, not where Kafka says."""
 
 import logging
-from collections import deque
-from collections.abc import Iterable
+import time
+from collections.abc import Callable
 from functools import partial
 from threading import Event
-from typing import Any
+from typing import TypeVar
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import IllegalStateError
-
-from pipeline_console import StackError
+from pipeline_common.errors import StackError
 from streaming_pipeline import offsets
-from streaming_pipeline.batch import Batch
+from streaming_pipeline.accepted_loss import accept_loss
+from streaming_pipeline.client import Client, Held
 from streaming_pipeline.database import Database
-from streaming_pipeline.kafka_topic import READING, Topic, ensure_topic
-from streaming_pipeline.waiting import until_it_works
+from streaming_pipeline.kafka_python_client import KafkaPythonClient
+from streaming_pipeline.kafka_topic import Topic, ensure_topic
+from streaming_pipeline.positions import Lost, Positions, resume_at
+from streaming_pipeline.record_batch import Batch
+from streaming_pipeline.waiting import FIRST_ANSWER_SECONDS, Server
 
-POLL_MS = 200
+POLL_SECONDS = 0.2
+#: Nothing came for so long: is Kafka there? The client hides that it is not.
+SILENCE_SECONDS = 3.0
 log = logging.getLogger("stream")
+Answer = TypeVar("Answer")
 
 
-class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
+class Reader:
     """The records of the partitions that the group gives us, each once and in order."""
 
     def __init__(
@@ -38,186 +37,92 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         database: Database,
         stopping: Event,
         accept_loss: bool,
+        first_answer_seconds: float = FIRST_ANSWER_SECONDS,
     ) -> None:
         self.bootstrap = bootstrap
         self.database = database
-        self.stopping = stopping
         self.accept_loss = accept_loss
-        self.position: dict[int, int | None] = {}  # next offset to read; None: in doubt
-        self.assignments: deque[list[TopicPartition]] = deque()
-        self.topic: Topic = self.ask_kafka(partial(ensure_topic, bootstrap, topic))
-        self.consumer: KafkaConsumer = self.ask_kafka(partial(self._subscribe, group))
+        self.kafka = Server(f"Kafka at {bootstrap}", stopping, first_answer_seconds)
+        self.positions = Positions()
+        self.topic: Topic = self.ask(partial(ensure_topic, bootstrap, topic))
+        self.client: Client = self.ask(partial(KafkaPythonClient, bootstrap, topic, group))
+        self.last_answer = self.last_poll = time.monotonic()
 
-    def _subscribe(self, group: str) -> KafkaConsumer:
-        consumer = KafkaConsumer(
-            bootstrap_servers=self.bootstrap, group_id=group, session_timeout_ms=10_000, **READING
-        )
-        consumer.subscribe([self.topic.name], listener=self)
-        consumer.partitions_for_topic(self.topic.name)  # unknown ones would need a second join
-        return consumer
-
-    def ask_kafka(self, question: Any) -> Any:
+    def ask(self, question: Callable[[], Answer]) -> Answer:
         """Kafka's answer, however long it is away."""
-        return until_it_works(f"Kafka at {self.bootstrap}", question, self.stopping)
-
-    def part(self, partition: int) -> TopicPartition:
-        """Kafka's name of a partition."""
-        return TopicPartition(self.topic.name, partition)
-
-    # --- The group gives and takes partitions. Called in the consumer's thread: only noted here ---
-
-    def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
-        """Forget them. A batch in hand may still be written: the fence decides."""
-        self.assignments.append([])
-
-    def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
-        """Read them, once the database has said from where."""
-        self.assignments.append(assigned)
-
-    # --- Reading ---
+        answer = self.kafka.ask(question)
+        self.last_answer = time.monotonic()
+        return answer
 
     def read(self) -> Batch:
-        """The next records. They must follow on those before, else their partition is in doubt."""
-        polled = self.ask_kafka(self.poll)
-        while self.assignments:
-            self.position = dict.fromkeys(part.partition for part in self.assignments.popleft())
-            polled = {}
-        records: dict[int, list[ConsumerRecord]] = {}
-        after: dict[int, int] = {}
-        for part, found in polled.items():
-            if self.follows(part.partition, found[0].offset):
-                records[part.partition] = found
-                after[part.partition] = found[-1].offset + 1
-            else:
-                self.doubt([part.partition])
-        if not polled:
-            after = self.passed_gaps()
-            records = {partition: [] for partition in after}
-        expected = {partition: self.position[partition] or 0 for partition in after}
-        self.position.update(after)
-        return Batch(self.topic, records, expected, after)
+        """The next records; a partition whose records do not follow on is doubtful from then on."""
+        if time.monotonic() - self.last_poll > SILENCE_SECONDS:
+            self.notice_another_topic()
+        polled = self.kafka.ask(lambda: self.client.poll(POLL_SECONDS))
+        self.last_poll = time.monotonic()
+        if polled.assigned is not None:
+            self.positions.assign(polled.assigned)
+        if polled.stretches:
+            self.last_answer = time.monotonic()
+        elif time.monotonic() - self.last_answer > SILENCE_SECONDS:
+            self.held()
+            # The database may have been restored meanwhile, and have gone back.
+            self.positions.doubt(self.positions.known())
+        accepted = self.positions.accept(polled.stretches)
+        return Batch(
+            self.topic,
+            records={partition: stretch.records for partition, stretch in accepted.items()},
+            expected={partition: stretch.start for partition, stretch in accepted.items()},
+            after={partition: stretch.after for partition, stretch in accepted.items()},
+        )
 
-    def poll(self) -> dict[TopicPartition, list[ConsumerRecord]]:
-        """What Kafka has for us now; also sees to it that a join of the group comes to its end.
+    def notice_another_topic(self) -> None:
+        """Doubt all positions if the topic was deleted and recreated while we did not poll."""
+        if self.ask(partial(ensure_topic, self.bootstrap, self.topic.name)) != self.topic:
+            self.positions.doubt(self.positions.known())
 
-        kafka-python 3.0.12 forgets a join that outlasts the poll in which changed metadata began
-        it: such a member has no partitions from then on, sends no heartbeats and does not notice.
+    def resume(self) -> None:
+        """Ask the database where to go on. The batch in flight must have been written before."""
+        self.topic = self.ask(partial(ensure_topic, self.bootstrap, self.topic.name))
+        held = self.held(self.positions.doubtful())  # without those that Kafka does not know yet
+        first = {partition: kafka.first for partition, kafka in held.items()}
+        stored = self.database.do(partial(offsets.enter, topic=self.topic, first=first))
+        for partition, offset in held.items():
+            position = self.resume_at(partition, stored[partition], offset)
+            if position is not None and self.client.seek(partition, position):
+                self.positions.resume(partition, position)
+
+    def resume_at(self, partition: int, stored: offsets.Offset, held: Held) -> int | None:
+        """Where to go on in a partition; None: ask again, for another member has been here.
+
+        Raises StackError if records are lost.
         """
-        coordinator = self.consumer._coordinator
-        if coordinator.rejoining:
-            coordinator.request_rejoin()
-        polled: dict[TopicPartition, list[ConsumerRecord]] = self.consumer.poll(timeout_ms=POLL_MS)
-        return polled
-
-    def follows(self, partition: int, offset: int) -> bool:
-        """Whether `offset` is the next record: compaction and transactions leave gaps in a topic,
-        but where Kafka no longer holds our position, what it held there is lost.
-        """
-        position = self.position.get(partition)
-        if position is None or offset < position:
-            return False
-        return offset == position or self.first([partition])[partition] <= position
-
-    def passed_gaps(self) -> dict[int, int]:
-        """Offsets behind which a partition goes on, where only the mark of a transaction stood."""
-        passed = {}
-        for partition, position in self.position.items():
-            if position is not None and self.is_held(partition):
-                reached = self.consumer.position(self.part(partition), timeout_ms=1000)
-                if reached and reached > position and self.follows(partition, reached):
-                    passed[partition] = reached
-        return {} if self.assignments else passed  # the consumer's positions may be another's
-
-    def is_held(self, partition: int) -> bool:
-        """Whether the group has not taken the partition away meanwhile."""
-        return self.part(partition) in self.consumer.assignment()
-
-    def doubt(self, partitions: Iterable[int]) -> None:
-        """Have the database asked where to go on in those of the partitions that are ours."""
-        for partition in self.position.keys() & set(partitions):
-            self.position[partition] = None
-
-    def in_doubt(self) -> list[int]:
-        """Partitions whose position only the database knows."""
-        return [partition for partition, position in self.position.items() if position is None]
-
-    # --- Asking where to go on ---
-
-    def take_up(self) -> None:
-        """Go on where the database says. What is in hand must have been written before."""
-        wanted = self.in_doubt()
-        self.topic = self.ask_kafka(partial(ensure_topic, self.bootstrap, self.topic.name))
-        first, end = self.first(wanted), self.end(wanted)
-        known = self.database.do(partial(offsets.enter, topic=self.topic, first=first))
-        for partition in wanted:
-            stored = known[partition]
-            if stored.topic_id != self.topic.id:
-                what = f"the topic {self.topic.name} was made anew since (another topic id)"
-                position = self.lose(partition, stored.next, what, first[partition])
-            elif not first[partition] <= stored.next <= end[partition]:
-                what = f"Kafka holds {first[partition]} to {end[partition]}"
-                oldest = first[partition] if stored.next < first[partition] else end[partition]
-                position = self.lose(partition, stored.next, what, oldest)
-            else:
-                position = stored.next
-            self.go_on_at(partition, position)
-
-    def go_on_at(self, partition: int, offset: int) -> None:
-        """Read on at `offset`, unless the group has taken the partition away meanwhile."""
         try:
-            self.consumer.seek(self.part(partition), offset)
-        except (AssertionError, IllegalStateError, KeyError):
-            return  # on_partitions_revoked has noted it, or is about to
-        self.position[partition] = offset
+            return resume_at(stored.next, stored.topic_id == self.topic.id, held)
+        except Lost as lost:
+            sentence = (
+                f"The database has read partition {partition} up to offset {stored.next}, "
+                f"but {lost}: unread records may be gone."
+            )
+            if not self.accept_loss:
+                raise StackError(f"{sentence} To go on with what is there: --accept-loss") from lost
+            log.warning("%s Going on at offset %d (--accept-loss).", sentence, lost.resume_at)
+            to = lost.resume_at
+            return to if accept_loss(self.database, self.topic, partition, stored, to) else None
 
-    def lose(self, partition: int, stored: int, what: str, oldest: int) -> int:
-        """Records were deleted before they were read: stop, or go on if that was asked for."""
-        sentence = (
-            f"The database has read partition {partition} up to offset {stored}, but {what}: "
-            "unread records may be gone."
-        )
-        if not self.accept_loss:
-            raise StackError(f"{sentence} To go on with what is there: --accept-loss")
-        log.warning("%s Going on at offset %d (--accept-loss).", sentence, oldest)
-        self.database.do(
-            partial(offsets.accept_loss, topic=self.topic, partition=partition, offset=oldest)
-        )
-        return oldest
+    def held(self, partitions: list[int] | None = None) -> dict[int, Held]:
+        """What Kafka holds of the partitions (None: of all of the topic)."""
+        return self.ask(lambda: self.client.held(partitions))
 
-    # --- Telling ---
-
-    def first(self, partitions: Iterable[int]) -> dict[int, int]:
-        """Kafka's oldest offset of each."""
-        parts = [self.part(partition) for partition in partitions]
-        found = self.ask_kafka(lambda: self.consumer.beginning_offsets(parts, timeout_ms=5000))
-        return {part.partition: offset for part, offset in found.items()}
-
-    def end(self, partitions: Iterable[int]) -> dict[int, int]:
-        """The offset that the next record of each will have."""
-        parts = [self.part(partition) for partition in partitions]
-        found = self.ask_kafka(lambda: self.consumer.end_offsets(parts, timeout_ms=5000))
-        return {part.partition: offset for part, offset in found.items()}
-
-    def lag(self) -> int:
-        """Records of our partitions that are not read yet."""
-        known = {p: position for p, position in self.position.items() if position is not None}
-        return sum(end - known[partition] for partition, end in self.end(known).items())
+    def lag(self) -> dict[int, int]:
+        """Records that are not read yet, by partition of ours."""
+        known = self.positions.known()
+        return {p: held.end - known[p] for p, held in self.held(list(known)).items()}
 
     def is_drained(self) -> bool:
         """Whether the database has all that the topic holds, also what other members read."""
-        partitions = self.ask_kafka(lambda: self.consumer.partitions_for_topic(self.topic.name))
+        held = self.held()
         stored = self.database.do(partial(offsets.read, topic=self.topic.name))
-        return bool(partitions) and all(
-            stored.get(partition) == (self.topic.id, end)
-            for partition, end in self.end(partitions).items()
+        return bool(held) and all(
+            stored.get(partition) == (self.topic.id, kafka.end) for partition, kafka in held.items()
         )
-
-    def commit(self, after: dict[int, int]) -> None:
-        """Tell Kafka too, for the tools that show lag."""
-        self.consumer.commit_async(
-            {self.part(partition): OffsetAndMetadata(after[partition]) for partition in after}
-        )
-
-    def close(self) -> None:
-        """Leave the group, so that others take over at once."""
-        self.consumer.close(timeout_ms=5000)

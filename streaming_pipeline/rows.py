@@ -5,86 +5,128 @@ A row is the number of its columns, then each column as its length and its bytes
 https://www.postgresql.org/docs/15/sql-copy.html, "Binary Format".
 """
 
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from struct import Struct
+from typing import Any
 from uuid import UUID
 
-from kafka.consumer.fetcher import ConsumerRecord
-
 from streaming_pipeline.kafka_topic import Topic
-from streaming_pipeline.rules import EARLY_MS, RULE_VERSION, YEAR_2200_MS, Reading
+from streaming_pipeline.record import Record
+from streaming_pipeline.rules import RULE_VERSION, Reading, Rejection
 
-READING_COLUMNS = (
-    "time, sensor_id, temperature, humidity, pressure, location, extra, "
-    'topic, topic_id, partition, "offset"'
-)
-REJECTION_COLUMNS = (
-    'time, rule_version, sensor_id, issues, raw, key, topic, topic_id, partition, "offset"'
-)
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 NULL = b"\xff\xff\xff\xff"
+JSONB_VERSION = b"\x01"
+TEXT_OID = 25
+LENGTH = Struct("!i")
+ARRAY = Struct("!iiIii")  # dimensions, whether one is NULL, type, length, number of the first
 
 POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
 POSTGRES_EPOCH_MS = int(POSTGRES_EPOCH.timestamp() * 1000)
 MICROSECOND = timedelta(microseconds=1)
-JSONB_VERSION = b"\x01"
 
-LENGTH = Struct("!i")
-KEY = Struct("!h iq")  # 11 columns: time ...
-MEASURED = Struct("!id id id")  # ... temperature, humidity, pressure ...
-REJECTION = Struct("!h iq ii")  # 10 columns: time, rule_version ...
-ORIGIN = Struct("!ii iq")  # ... partition, offset
-
-Origin = tuple[int, int]  # partition, offset
+Valid = tuple[Record, Reading]
+Invalid = tuple[Record, Rejection, int]  # ... when it arrived, in ms since 1970 UTC
 
 
-def key_columns(reading: Reading) -> bytes:
-    """How a row for sensor_readings begins: with the columns of the unique key."""
-    time = (reading.timestamp - POSTGRES_EPOCH) // MICROSECOND
-    return KEY.pack(11, 8, time) + text(reading.sensor_id)
+class CopyTarget:
+    """A table's columns in the order in which rows for COPY hold them.
+
+    First those of fixed length, never NULL, with their codes of the module struct: one Struct packs
+    them all. Then those of any length.
+    """
+
+    def __init__(self, table: str, fixed: dict[str, str], varying: list[str]) -> None:
+        self.table = table
+        self.columns = ", ".join([*fixed, *varying])
+        self._struct = Struct("!h" + "".join(f"i{code}" for code in fixed.values()))
+        self._slots: list[Any] = [len(fixed) + len(varying)]
+        for code in fixed.values():
+            self._slots += [Struct(f"!{code}").size, None]
+
+    def packer(self) -> Callable[..., bytes]:
+        """What packs the beginning of a row, its columns of fixed length; for one thread."""
+        slots, pack = self._slots.copy(), self._struct.pack
+
+        def packed(*values: float) -> bytes:
+            slots[2::2] = values
+            return pack(*slots)
+
+        return packed
 
 
-def reading_row(key: bytes, reading: Reading, topic: bytes, origin: Origin) -> bytes:
-    """A row for sensor_readings; key_columns() and topic_columns() make two parts of it."""
-    partition, offset = origin
-    measured = MEASURED.pack(8, reading.temperature, 8, reading.humidity, 8, reading.pressure)
-    extra = NULL if reading.extra is None else column(JSONB_VERSION + reading.extra.encode())
-    place = ORIGIN.pack(4, partition, 8, offset)
-    return b"".join((key, measured, text(reading.location), extra, topic, place))
+READINGS = CopyTarget(
+    "sensor_readings",
+    {
+        "time": "q",
+        "temperature": "d",
+        "humidity": "d",
+        "pressure": "d",
+        "partition": "i",
+        '"offset"': "q",
+    },
+    ["sensor_id", "location", "extra", "topic", "topic_id"],
+)
+REJECTIONS = CopyTarget(
+    "sensor_readings_invalid",
+    {"time": "q", "kafka_ms": "q", "rule_version": "i", "partition": "i", '"offset"': "q"},
+    ["sensor_id", "issues", "raw", "key", "topic", "topic_id"],
+)
 
 
-def rejection_row(
-    record: ConsumerRecord, topic: bytes, sensor_id: str | None, issues: list[str]
-) -> bytes:
-    """A row for sensor_readings_invalid; the raw bytes are in it as they came."""
-    return b"".join(
-        (
-            REJECTION.pack(10, 8, kafka_time(record.timestamp), 4, RULE_VERSION),
-            text(sensor_id),
-            text(", ".join(issues)),
+def copy_of_readings(topic: Topic, readings: Iterable[Valid]) -> bytes:
+    """What COPY reads to store readings."""
+    return b"".join((HEADER, *_packed_readings(topic, readings), TRAILER))
+
+
+def _packed_readings(topic: Topic, readings: Iterable[Valid]) -> list[bytes]:
+    fixed, topic_columns = READINGS.packer(), _topic_columns(topic)
+    parts: list[bytes] = []
+    for record, reading in readings:
+        time = (reading.timestamp - POSTGRES_EPOCH) // MICROSECOND
+        extra = reading.extra
+        parts += (
+            fixed(
+                time,
+                reading.temperature,
+                reading.humidity,
+                reading.pressure,
+                record.partition,
+                record.offset,
+            ),
+            text(reading.sensor_id),
+            text(reading.location),
+            NULL if extra is None else column(JSONB_VERSION + extra.encode()),
+            topic_columns,
+        )
+    return parts
+
+
+def copy_of_rejections(topic: Topic, rejections: Iterable[Invalid]) -> bytes:
+    """What COPY reads to quarantine records: their key and value are in it as they were sent."""
+    return b"".join((HEADER, *_packed_rejections(topic, rejections), TRAILER))
+
+
+def _packed_rejections(topic: Topic, rejections: Iterable[Invalid]) -> list[bytes]:
+    fixed, topic_columns = REJECTIONS.packer(), _topic_columns(topic)
+    parts: list[bytes] = []
+    for record, rejection, received_ms in rejections:
+        received = (received_ms - POSTGRES_EPOCH_MS) * 1000
+        parts += (
+            fixed(received, record.kafka_ms, RULE_VERSION, record.partition, record.offset),
+            text(rejection.sensor_id),
+            texts(tuple(rejection.issues)),
             column(record.value),
             column(record.key),
-            topic,
-            ORIGIN.pack(4, record.partition, 8, record.offset),
+            topic_columns,
         )
-    )
+    return parts
 
 
-def origin_of(row: bytes) -> Origin:
-    """Where the record of a row stands in Kafka."""
-    _, partition, _, offset = ORIGIN.unpack(row[-ORIGIN.size :])
-    return partition, offset
-
-
-def say_the_same(row: bytes, other: bytes) -> bool:
-    """Whether two rows differ in nothing but where their records stand in Kafka."""
-    return row[: -ORIGIN.size] == other[: -ORIGIN.size]
-
-
-def topic_columns(topic: Topic) -> bytes:
-    """The columns topic and topic_id."""
+def _topic_columns(topic: Topic) -> bytes:
     return text(topic.name) + column(UUID(topic.id).bytes)
 
 
@@ -94,13 +136,13 @@ def text(value: str | None) -> bytes:
     return NULL if value is None else column(value.encode())
 
 
+@lru_cache(maxsize=1000)
+def texts(values: tuple[str, ...]) -> bytes:
+    """A text[] column of one dimension, its first element numbered 1."""
+    head = ARRAY.pack(1, 0, TEXT_OID, len(values), 1)
+    return column(head + b"".join(map(text, values)))
+
+
 def column(value: bytes | None) -> bytes:
     """A column of bytes, or of what PostgreSQL sends as its bytes."""
     return NULL if value is None else LENGTH.pack(len(value)) + value
-
-
-def kafka_time(kafka_ms: int) -> int:
-    """A record's Kafka timestamp; 1970 where a producer set one that makes no sense."""
-    if not EARLY_MS <= kafka_ms < YEAR_2200_MS:
-        kafka_ms = 0
-    return (kafka_ms - POSTGRES_EPOCH_MS) * 1000

@@ -1,38 +1,45 @@
 """The rules of the stream: the bytes of one Kafka record in, a reading or reason codes out.
 
-Pure functions: no clock, no database, so the same record gets the same verdict on every replay.
-Every reason code with an example is in docs/streaming-bad-input.md.
+Exact and plain; quick_path.py gives the same verdicts faster to what is plainly valid. Pure
+functions: the two clocks they need, Kafka's and the one at arrival, are arguments, so a record gets
+the same verdict whenever it is asked for. docs/streaming-bad-input.md has every code with examples.
 """
 
-import json
 import math
 import re
 from datetime import datetime, timezone
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
-# Raise it with every change of a rule; then `stream_validator.py --replay` judges anew.
-RULE_VERSION = 1
+from streaming_pipeline.exact_json import RecordError, as_json, leaves, parse, parse_exactly
 
-LONGEST_SENSOR_ID = 64
-LONGEST_LOCATION = 100
-LONGEST_EXTRA = 4096  # characters of JSON
-DEEPEST_NESTING = 32
-LATE_MS = 30 * 60 * 1000  # measured against the record's own Kafka timestamp, not the wall clock
-EARLY_MS = 5 * 60 * 1000  # how far ahead a sensor's clock may be
+# Raise it with every change of a rule; then streaming_pipeline/replay.py re-validates.
+RULE_VERSION = 2
+
 RANGES = {
     "temperature": (-40.0, 85.0),  # °C, what industrial sensors are specified for
     "humidity": (0.0, 100.0),  # %
     "pressure": (900.0, 1100.0),  # hPa
 }
+LONGEST_SENSOR_ID = 64
+LONGEST_LOCATION = 100
+LONGEST_EXTRA = 4096  # characters of JSON
+LARGEST_EXPONENT = 400  # of a number in an unknown field: beyond a double, well within jsonb
+DAY_MS = 24 * 60 * 60 * 1000
+LATE_MS = 30 * 60 * 1000  # measured against the record's own Kafka timestamp, not the wall clock
+EARLY_MS = 5 * 60 * 1000  # how far ahead a sensor's clock may be
+# Kafka's timestamp is what the producer says. Each new day makes a chunk, so it must be near the
+# arrival: no older than what the tables keep (90 days), no more than a clock in another zone ahead.
+OLDEST_MS = 84 * DAY_MS
+NEWEST_MS = DAY_MS
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-YEAR_2200_MS = 7_258_118_400_000
 
 # PostgreSQL text holds neither NUL nor half of a surrogate pair.
 BAD_CHARACTER = re.compile("[\x00\ud800-\udfff]")
-ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+FINER_THAN_MICROSECONDS = re.compile(r"\.\d{6}\d*[1-9]")
 
 
 def _number(field: str) -> Any:
@@ -41,7 +48,7 @@ def _number(field: str) -> Any:
 
 
 class Reading(msgspec.Struct):
-    """A valid reading; msgspec checks types and ranges while it parses."""
+    """A valid reading; the annotations are what quick_path.py lets msgspec check."""
 
     sensor_id: Annotated[str, Meta(min_length=1, max_length=LONGEST_SENSOR_ID)]
     timestamp: Annotated[datetime, Meta(tz=True)]
@@ -49,7 +56,7 @@ class Reading(msgspec.Struct):
     humidity: _number("humidity")  # type: ignore[valid-type]
     pressure: _number("pressure")  # type: ignore[valid-type]
     location: Annotated[str, Meta(min_length=1, max_length=LONGEST_LOCATION)] | None
-    extra: str | None = None  # JSON object of the fields that no rule knows
+    extra: str | None = None  # JSON object of what no other column holds
 
 
 FIELDS = frozenset(Reading.__struct_fields__) - {"extra"}
@@ -62,37 +69,13 @@ class Rejection(NamedTuple):
     issues: list[str]
 
 
-class RecordError(ValueError):
-    """The bytes are no record at all; the message is the reason code."""
+def validate_record(
+    value: bytes | None, key: bytes | None, kafka_ms: int, received_ms: int
+) -> Reading | Rejection:
+    """Validate a record field by field; all reasons are given, not only the first.
 
-
-# Six fields that must be there, three of them strings: at least 18 quotes. More mean a repeated or
-# an unknown key, which msgspec would not tell us about (where `location` is null, 18 are two more);
-# a backslash means a character that must be looked at.
-PLAIN_QUOTES = 18
-DECODER = msgspec.json.Decoder(Reading)
-
-
-def judge(value: bytes | None, key: bytes | None, kafka_ms: int) -> Reading | Rejection:
-    """Judge one record; `kafka_ms` is its Kafka timestamp in ms since 1970 UTC."""
-    if value is not None and value.count(b'"') == PLAIN_QUOTES and b"\\" not in value:
-        try:
-            reading = DECODER.decode(value)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return classify(value, key, kafka_ms)
-        age_ms = kafka_ms - reading.timestamp.timestamp() * 1000
-        in_time = -EARLY_MS <= age_ms <= LATE_MS and EARLY_MS <= kafka_ms < YEAR_2200_MS
-        agrees = key is None or key == reading.sensor_id.encode()
-        if in_time and agrees and reading.location is not None:
-            return reading
-    return classify(value, key, kafka_ms)
-
-
-# --- The exact way: every reason, for what is not plainly valid -----------------------------------
-
-
-def classify(value: bytes | None, key: bytes | None, kafka_ms: int) -> Reading | Rejection:
-    """Judge one record field by field; all reasons are given, not only the first."""
+    `kafka_ms` is its Kafka timestamp, `received_ms` its arrival, both in ms since 1970 UTC.
+    """
     try:
         record = parse(value)
     except RecordError as error:
@@ -103,58 +86,13 @@ def classify(value: bytes | None, key: bytes | None, kafka_ms: int) -> Reading |
         issues.append("sensor_id_missing")
     if sensor_id is not None and key is not None and key != sensor_id.encode():
         issues.append("key_mismatch")
-    timestamp = timestamp_of(record, kafka_ms, issues)
+    timestamp = timestamp_of(record, kafka_ms, received_ms, issues)
     temperature, humidity, pressure = (number_of(record, field, issues) for field in RANGES)
     location = text_of(record, "location", LONGEST_LOCATION, issues)  # may be missing
-    extra = extra_of(record, issues)
+    extra = extra_of(record, value, timestamp, issues)
     if issues or sensor_id is None or timestamp is None:
         return Rejection(sensor_id, issues)
     return Reading(sensor_id, timestamp, temperature, humidity, pressure, location, extra)
-
-
-def parse(value: bytes | None) -> dict[str, Any]:
-    """The JSON object in a record's bytes; raises RecordError."""
-    if value is None:
-        raise RecordError("null_value")
-    if not value.strip():
-        raise RecordError("empty_value")
-    try:
-        text = value.decode()
-        record = EXACT_DECODER.decode(text)
-    except UnicodeDecodeError as error:
-        raise RecordError("not_utf8") from error
-    except RecursionError as error:
-        raise RecordError("nested_too_deep") from error
-    except RecordError:
-        raise
-    except json.JSONDecodeError as error:
-        raise RecordError("not_json") from error
-    except ValueError as error:  # an integer of more than 4300 digits
-        raise RecordError("number_out_of_range") from error
-    if not isinstance(record, dict):
-        raise RecordError("not_an_object")
-    if _depth(record) > DEEPEST_NESTING:
-        raise RecordError("nested_too_deep")
-    return record
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) != len(pairs):
-        raise RecordError("duplicate_key")
-    return record
-
-
-EXACT_DECODER = json.JSONDecoder(object_pairs_hook=_unique_keys)
-
-
-def _depth(value: Any) -> int:
-    """Levels of nesting, counted level by level: recursion would end where Python's limit is."""
-    depth, level = 0, [value]
-    while level := [v for v in level if isinstance(v, dict | list)]:
-        depth += 1
-        level = [v for c in level for v in (c.values() if isinstance(c, dict) else c)]
-    return depth
 
 
 def text_of(record: dict[str, Any], field: str, longest: int, issues: list[str]) -> str | None:
@@ -175,7 +113,9 @@ def text_of(record: dict[str, Any], field: str, longest: int, issues: list[str])
     return None
 
 
-def timestamp_of(record: dict[str, Any], kafka_ms: int, issues: list[str]) -> datetime | None:
+def timestamp_of(
+    record: dict[str, Any], kafka_ms: int, received_ms: int, issues: list[str]
+) -> datetime | None:
     """The reading's own time (RFC 3339, zone required); we never guess a zone."""
     value = record.get("timestamp")
     if value is None:
@@ -192,15 +132,16 @@ def timestamp_of(record: dict[str, Any], kafka_ms: int, issues: list[str]) -> da
     if timestamp.tzinfo is None:
         issues.append("timestamp_without_zone")
         return None
-    if reason := _wrong_time(timestamp, kafka_ms):
+    if reason := wrong_time(timestamp, kafka_ms, received_ms):
         issues.append(reason)
     return timestamp
 
 
-def _wrong_time(timestamp: datetime, kafka_ms: int) -> str | None:
-    age_ms = kafka_ms - timestamp.timestamp() * 1000
-    if not EARLY_MS <= kafka_ms < YEAR_2200_MS:
+def wrong_time(timestamp: datetime, kafka_ms: int, received_ms: int) -> str | None:
+    """Why a reading cannot be of that time, or None."""
+    if not received_ms - OLDEST_MS <= kafka_ms <= received_ms + NEWEST_MS:
         return "kafka_timestamp_out_of_range"
+    age_ms = kafka_ms - timestamp.timestamp() * 1000
     if timestamp < EPOCH:
         return "timestamp_before_1970"
     if age_ms < -EARLY_MS:
@@ -225,20 +166,35 @@ def number_of(record: dict[str, Any], field: str, issues: list[str]) -> float:
     return math.nan
 
 
-def extra_of(record: dict[str, Any], issues: list[str]) -> str | None:
-    """The unknown fields as JSON for a jsonb column, or None if there are none."""
-    fields = {k: v for k, v in record.items() if k not in FIELDS}
-    if not fields:
+def extra_of(
+    record: dict[str, Any], value: bytes | None, timestamp: datetime | None, issues: list[str]
+) -> str | None:
+    """What no other column holds, as JSON for a jsonb column, or None if there is nothing.
+
+    Unknown fields, and `timestamp` as sent where it is finer than the microseconds of its column.
+    """
+    unknown = record.keys() - FIELDS
+    if timestamp and FINER_THAN_MICROSECONDS.search(record["timestamp"]):
+        unknown.add("timestamp")
+    if not unknown or value is None:
         return None
     try:
-        text = json.dumps(fields, ensure_ascii=False, allow_nan=False)
-    except ValueError:
-        issues.append("extra_not_finite")
+        fields = {name: v for name, v in parse_exactly(value).items() if name in unknown}
+    except InvalidOperation:
+        issues.append("extra_out_of_range")
         return None
-    if BAD_CHARACTER.search(text) or ESCAPED_NUL.search(text):
-        issues.append("extra_bad_character")
-    elif len(text) > LONGEST_EXTRA:
+    if reason := next(filter(None, map(_not_for_jsonb, leaves(fields))), None):
+        issues.append(reason)
+        return None
+    if len(text := as_json(fields)) > LONGEST_EXTRA:
         issues.append("extra_too_long")
-    else:
-        return text
-    return None
+        return None
+    return text
+
+
+def _not_for_jsonb(value: Any) -> str | None:
+    if isinstance(value, str) and BAD_CHARACTER.search(value):
+        return "extra_bad_character"
+    if isinstance(value, Decimal) and abs(value.adjusted()) > LARGEST_EXPONENT:
+        return "extra_out_of_range"
+    return "extra_not_finite" if isinstance(value, float) else None

@@ -1,99 +1,46 @@
-"""The database side of the stream: rows and offsets in one transaction, or neither."""
+"""A batch's rows into the tables, within the caller's transaction.
+
+Readings that are newer than all before of their sensor go straight in by COPY. Those that may be
+there already, and all of a batch of which the database refuses one, go by way of a staging table,
+which says of each what has become of it; in ever smaller parts, until the one is found.
+"""
 
 import logging
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psycopg2
-from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
-from streaming_pipeline import offsets
-from streaming_pipeline.batch import Batch
-from streaming_pipeline.database import transaction
+from pipeline_common.sql_files import read_sql
+from streaming_pipeline.failures import Failure, first_line, kind_of
+from streaming_pipeline.kafka_topic import Topic
+from streaming_pipeline.record import Record
+from streaming_pipeline.record_batch import Batch
 from streaming_pipeline.rows import (
-    HEADER,
-    READING_COLUMNS,
-    REJECTION_COLUMNS,
-    TRAILER,
-    Origin,
-    origin_of,
-    say_the_same,
+    READINGS,
+    REJECTIONS,
+    CopyTarget,
+    Invalid,
+    Valid,
+    copy_of_readings,
+    copy_of_rejections,
 )
+from streaming_pipeline.rules import Rejection
 
-#: What a CHECK, a foreign key, a column's type or a trigger of the user's own says to a row.
-ROW_REFUSED = (psycopg2.DataError, psycopg2.IntegrityError, psycopg2.errors.RaiseException)
+DUPLICATE = "duplicate"
+REJECTED = "rejected_by_database"
+DROPPED = "dropped_by_database"  # given by sql/stream/find_outcomes.sql
 
-MAKE_STAGING = """
-CREATE TEMP TABLE IF NOT EXISTS staging (
-    time timestamptz, sensor_id text COLLATE "C", temperature double precision,
-    humidity double precision, pressure double precision, location text, extra jsonb,
-    topic text, topic_id uuid, partition integer, "offset" bigint
-) ON COMMIT DELETE ROWS"""
-
-# What the unique key (sensor_id, time) refuses comes back as partition and offset. Sorted, so that
-# of two readings with the same key the earlier one in their partition counts.
-INSERT_READINGS = f"""
-WITH stored AS (
-    INSERT INTO sensor_readings ({READING_COLUMNS})
-    SELECT {READING_COLUMNS} FROM staging ORDER BY partition, "offset"
-    ON CONFLICT (sensor_id, time) DO NOTHING RETURNING partition, "offset"
-)
-SELECT partition, "offset" FROM staging LEFT JOIN stored USING (partition, "offset")
-WHERE stored.partition IS NULL"""  # noqa: S608 - made of constants
-
-# Of those refused: which say something else than the reading that is already there?
-FIND_CONFLICTS = """
-SELECT s.partition, s."offset"
-FROM (VALUES %s) AS refused (partition, "offset")
-JOIN staging s USING (partition, "offset")
-JOIN sensor_readings r ON r.sensor_id = s.sensor_id AND r.time = s.time
-WHERE r.time BETWEEN (SELECT min(time) FROM staging) AND (SELECT max(time) FROM staging)
-  AND (r.temperature, r.humidity, r.pressure, r.location, r.extra)
-      IS DISTINCT FROM (s.temperature, s.humidity, s.pressure, s.location, s.extra)"""
-
-# Tries each row by itself and takes it back: for a batch of which the database refuses some.
-FIND_REFUSED = f"""
-CREATE TEMP TABLE IF NOT EXISTS refused (partition integer, "offset" bigint) ON COMMIT DELETE ROWS;
-DELETE FROM refused;
-DO $try$
-DECLARE
-    reading staging;
-    fits boolean;
-BEGIN
-    FOR reading IN SELECT * FROM staging LOOP
-        BEGIN
-            INSERT INTO sensor_readings ({READING_COLUMNS})
-            SELECT (reading).* ON CONFLICT (sensor_id, time) DO NOTHING;
-            RAISE EXCEPTION USING ERRCODE = 'TAKEN';
-        EXCEPTION
-            WHEN SQLSTATE 'TAKEN' THEN fits := true;
-            WHEN data_exception OR integrity_constraint_violation OR raise_exception THEN
-                fits := false;
-        END;
-        IF NOT fits THEN
-            INSERT INTO refused VALUES (reading.partition, reading."offset");
-        END IF;
-    END LOOP;
-END $try$;
-SELECT partition, "offset" FROM refused"""  # noqa: S608 - made of constants
-
-INSERT_DUPLICATES = 'INSERT INTO stream_duplicates (topic, topic_id, partition, "offset") VALUES %s'
+Origin = tuple[int, int]  # partition, offset
+#: What became of readings that did not enter sensor_readings: DUPLICATE, or why not.
+Outcomes = dict[Origin, str]
 
 log = logging.getLogger("stream")
-
-
-class Refused(NamedTuple):
-    """Readings that did not enter sensor_readings."""
-
-    duplicates: set[Origin]
-    reasons: dict[Origin, str]  # why the others go to quarantine
-
-    def __add__(self, other: Any) -> "Refused":
-        return Refused(self.duplicates | other.duplicates, self.reasons | other.reasons)
 
 
 class Counts(NamedTuple):
@@ -104,96 +51,129 @@ class Counts(NamedTuple):
     duplicates: dict[int, int]  # by partition
 
 
-def write(connection: Connection, batch: Batch) -> Counts:
-    """Store a batch and move the offsets in one transaction; raises Fenced, or psycopg2.Error."""
-    with transaction(connection) as cursor:
-        offsets.lock(cursor, batch.topic, batch.expected)
-        counts = store(cursor, batch)
-        offsets.advance(cursor, batch, counts.duplicates)
-    return counts
-
-
 def store(cursor: Cursor, batch: Batch) -> Counts:
-    """Store a batch's rows: readings, duplicates, rejections and what the database refuses."""
-    refused = store_readings(cursor, batch)
-    rejections = batch.rejections
-    if refused.reasons:
-        rejections = rejections + batch.refused(refused.reasons)
-    copy(cursor, f"sensor_readings_invalid ({REJECTION_COLUMNS})", rejections)
-    duplicates = [(*batch.topic, *origin) for origin in refused.duplicates]
-    execute_values(cursor, INSERT_DUPLICATES, duplicates, page_size=1000)
+    """Store a batch's rows: readings, rejections, and where the duplicates are in Kafka."""
+    outcomes = store_readings(cursor, batch)
+    readings = batch.fresh + batch.suspects
+    duplicates = [origin for origin, outcome in outcomes.items() if outcome == DUPLICATE]
+    rejections = batch.rejections + [
+        (record, rejection, batch.received_ms) for record, rejection in refused(readings, outcomes)
+    ]
+    insert_rejections(cursor, batch.topic, rejections)
+    insert_duplicates(cursor, batch.topic, duplicates)
     return Counts(
-        valid=len(batch.readings)
-        + len(batch.repeated)
-        - len(refused.duplicates)
-        - len(refused.reasons),
+        valid=len(readings) - len(outcomes),
         invalid=len(rejections),
-        duplicates=Counter(partition for partition, _ in refused.duplicates),
+        duplicates=Counter(partition for partition, _ in duplicates),
     )
 
 
-def store_readings(cursor: Cursor, batch: Batch) -> Refused:
-    """Store readings straight, by COPY; if the database refuses one, start again, carefully."""
-    cursor.execute(f"{MAKE_STAGING}; SAVEPOINT straight")
-    try:
-        stored = copy(cursor, f"sensor_readings ({READING_COLUMNS})", batch.readings.values())
-        all_in = stored == len(batch.readings)  # a trigger can drop rows without a word
-    except ROW_REFUSED:  # its key is there already, or a constraint is against it
-        all_in = False
-    if not all_in:
-        cursor.execute("ROLLBACK TO SAVEPOINT straight")
-        return store_carefully(cursor, batch.all_readings())
-    same = {origin_of(row) for first, row in batch.repeated if say_the_same(first, row)}
-    others = [row for _, row in batch.repeated if origin_of(row) not in same]
-    return Refused(same, {}) + store_carefully(cursor, others)
+def store_readings(cursor: Cursor, batch: Batch) -> Outcomes:
+    """Store a batch's readings; what became of those that are not in the table by themselves."""
+    if store_straight(cursor, batch.topic, batch.fresh):
+        return store_carefully(cursor, batch.topic, batch.suspects)
+    return store_carefully(cursor, batch.topic, batch.fresh + batch.suspects)
 
 
-def store_carefully(cursor: Cursor, rows: list[bytes]) -> Refused:
-    """Store readings by way of a staging table; those that the database refuses stay out."""
-    if not rows:
-        return Refused(set(), {})
-    cursor.execute("SAVEPOINT readings")
+def store_straight(cursor: Cursor, topic: Topic, readings: list[Valid]) -> bool:
+    """Store all readings or, if the database does not take every one of them, none."""
+    if not readings:
+        return True
+    cursor.execute("SAVEPOINT straight")
     try:
-        refused = insert(cursor, rows)
-        conflicts = find_conflicts(cursor, refused)
-    except ROW_REFUSED as error:
-        cursor.execute("ROLLBACK TO SAVEPOINT readings")
-        log.warning("the database refuses rows: %s", str(error).splitlines()[0])
-        stage(cursor, rows)
-        cursor.execute(FIND_REFUSED)
-        bad = set(cursor.fetchall())
-        if not bad:  # it is not the rows
+        stored = copy(cursor, READINGS, copy_of_readings(topic, readings))
+    except psycopg2.Error as error:
+        if kind_of(error) is not Failure.RECORD:
             raise
-        good = store_carefully(cursor, [row for row in rows if origin_of(row) not in bad])
-        return good + Refused(set(), dict.fromkeys(bad, "rejected_by_database"))
-    cursor.execute("RELEASE SAVEPOINT readings")
-    return Refused(refused - conflicts.keys(), conflicts)
+        if not isinstance(error, psycopg2.errors.UniqueViolation):  # that is just a duplicate
+            log.warning("the database refuses a reading of this batch: %s", first_line(error))
+        stored = 0
+    if stored < len(readings):  # a trigger can drop rows without a word
+        cursor.execute("ROLLBACK TO SAVEPOINT straight")
+    return stored == len(readings)
 
 
-def insert(cursor: Cursor, rows: list[bytes]) -> set[Origin]:
-    """Insert readings; those whose key is there already."""
-    stage(cursor, rows)
-    cursor.execute(INSERT_READINGS)
-    return set(cursor.fetchall())
+def store_carefully(cursor: Cursor, topic: Topic, readings: list[Valid]) -> Outcomes:
+    """Store those readings that the database takes; what became of the others."""
+    if not readings:
+        return {}
+    cursor.execute(read_sql("stream/make_staging") + "; SAVEPOINT part")
+    try:
+        outcomes = insert_readings(cursor, topic, readings)
+    except psycopg2.Error as error:
+        if kind_of(error) is not Failure.RECORD:
+            raise
+        # Emptied by TRUNCATE, or every later scan would go over the rows of all attempts so far.
+        cursor.execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part; TRUNCATE staging")
+        if len(readings) == 1:
+            return {origin_of(readings[0]): REJECTED}
+        middle = len(readings) // 2
+        outcomes = store_carefully(cursor, topic, readings[:middle])
+        return outcomes | store_carefully(cursor, topic, readings[middle:])
+    cursor.execute("RELEASE SAVEPOINT part")
+    return outcomes
 
 
-def stage(cursor: Cursor, rows: list[bytes]) -> None:
+def insert_readings(cursor: Cursor, topic: Topic, readings: list[Valid]) -> Outcomes:
+    """Insert readings whose key is not there yet; what became of the others."""
+    stage(cursor, topic, readings)
+    cursor.execute(read_sql("stream/insert_readings"))
+    if cursor.rowcount == len(readings):
+        return {}
+    return find_outcomes(cursor, readings)
+
+
+def find_outcomes(cursor: Cursor, staged: list[Valid]) -> Outcomes:
+    """What became of readings that are in the staging table and not in the other."""
+    cursor.execute(read_sql("stream/find_outcomes"), bounds(staged))
+    return {(partition, offset): outcome for partition, offset, outcome in cursor}
+
+
+def bounds(readings: list[Valid]) -> dict[str, datetime]:
+    """Between which times they are: as constants, so that a plan leaves out all other chunks."""
+    times = [reading.timestamp for _, reading in readings]
+    return {"first": min(times), "last": max(times)}
+
+
+def stage(cursor: Cursor, topic: Topic, readings: list[Valid]) -> None:
     """Put readings, and nothing else, into the staging table."""
     cursor.execute("DELETE FROM staging")
-    copy(cursor, f"staging ({READING_COLUMNS})", rows)
+    copy(cursor, READINGS, copy_of_readings(topic, readings), table="staging")
 
 
-def find_conflicts(cursor: Cursor, refused: set[Origin]) -> dict[Origin, str]:
-    """Refused readings whose values differ from those stored."""
-    if not refused:
-        return {}
-    rows = execute_values(cursor, FIND_CONFLICTS, refused, page_size=len(refused), fetch=True)
-    return dict.fromkeys(rows, "conflict")
+def refused(readings: list[Valid], outcomes: Outcomes) -> list[tuple[Record, Rejection]]:
+    """Valid readings that go to quarantine, with the reason."""
+    if not outcomes:
+        return []
+    return [
+        (record, Rejection(reading.sensor_id, [outcome]))
+        for record, reading in readings
+        if (outcome := outcomes.get((record.partition, record.offset), DUPLICATE)) != DUPLICATE
+    ]
 
 
-def copy(cursor: Cursor, target: str, rows: Iterable[bytes]) -> int:
-    """COPY rows into `target`, a table with its columns; how many it has stored."""
-    data = b"".join((HEADER, *rows, TRAILER))
-    # In one piece: between two, the thread would have to wait for its turn in Python.
-    cursor.copy_expert(f"COPY {target} FROM STDIN (FORMAT binary)", BytesIO(data), size=len(data))
-    return cursor.rowcount
+def insert_rejections(cursor: Cursor, topic: Topic, rejections: list[Invalid]) -> None:
+    """Quarantine records."""
+    if rejections:
+        copy(cursor, REJECTIONS, copy_of_rejections(topic, rejections))
+
+
+def insert_duplicates(cursor: Cursor, topic: Topic, duplicates: Iterable[Origin]) -> None:
+    """Note where in Kafka the duplicates are."""
+    rows = [(*topic, *origin) for origin in duplicates]
+    execute_values(cursor, read_sql("stream/insert_duplicates"), rows, page_size=1000)
+
+
+def origin_of(reading: Valid) -> Origin:
+    """Where in Kafka it comes from."""
+    record, _ = reading
+    return record.partition, record.offset
+
+
+def copy(cursor: Cursor, target: CopyTarget, data: bytes, table: str | None = None) -> int:
+    """COPY packed rows into a table; how many it has stored."""
+    order = f"COPY {table or target.table} ({target.columns}) FROM STDIN (FORMAT binary)"
+    # In one piece: between two, the thread would have to wait for the GIL.
+    cursor.copy_expert(order, BytesIO(data), size=len(data))
+    stored: int = cursor.rowcount
+    return stored

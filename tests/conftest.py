@@ -1,62 +1,62 @@
 """The real servers that tests run against: a stack of their own, beside the user's.
 
-It has its own ports and data folder, starts when the first test asks for it, each service only when
+Each worker of pytest-xdist has one ("master" is the worker of a run without --numprocesses). It has
+its own ports and data folder, starts when the first test asks for it, each service only when it is
 needed, and is ended when the tests end.
 """
 
-import shutil
+import signal
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg2
 import pytest
+from hypothesis import HealthCheck, settings
 from kafka import KafkaAdminClient
+from kafka.errors import KafkaError, UnknownTopicOrPartitionError
 
-from local_stack import install
-from local_stack.own_stack import settings_of_its_own
-from local_stack.postgres import run_init_sql
+from local_stack.folders import local_folder
 from local_stack.stack import Stack
-from pipeline_settings import SENSOR_TOPIC_PARTITIONS
+from pipeline_common.settings import SENSOR_TOPIC_PARTITIONS
+from tests.databases import fresh_database
+from tests.own_stack import delete, settings_of_its_own
+
+# No test may depend on how fast the machine is.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
+
+# A shell that runs a command in the background lets it ignore Ctrl-C, and so all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
-    """The tests' own stack; nothing of it runs until `up` is called with a service's name."""
-    folder = install.local_folder() / "test"
+def stack(worker_id: str) -> Iterator[Stack]:
+    """The worker's own stack; nothing of it runs until `up` is called with a service's name."""
+    folder = local_folder() / f"test-{worker_id}"
     if folder.exists():  # left by a run that was killed
         Stack(folder, settings_of_its_own()).down()
-        shutil.rmtree(folder)
+        delete(folder)
     stack = Stack(folder, settings_of_its_own())
     yield stack
     stack.down()
-    shutil.rmtree(folder)
-
-
-def fresh_database(stack: Stack, service: str, login: dict[str, Any], sql: str) -> Iterator[Any]:
-    """A database of its own on a running server, made by the init SQL, dropped afterwards."""
-    stack.up(service)
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    database = login | {"dbname": name}
-    run_init_sql(database, [sql])
-    yield database
-    admin = psycopg2.connect(**login | {"dbname": "postgres"})
-    admin.autocommit = True
-    admin.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
-    admin.close()
+    delete(folder)
 
 
 @pytest.fixture
 def pipeline_db(stack: Stack) -> Iterator[dict[str, Any]]:
     """psycopg2.connect arguments of a fresh pipeline database with its sample rows."""
-    yield from fresh_database(stack, "my_postgres", stack.settings.postgres, "init_postgres.sql")
+    with fresh_database(stack, "my_postgres") as login:
+        yield login
 
 
 @pytest.fixture
 def timeseries_db(stack: Stack) -> Iterator[dict[str, Any]]:
     """psycopg2.connect arguments of a fresh time-series database with its sample readings."""
-    login = stack.settings.timescale
-    yield from fresh_database(stack, "my_timescaledb", login, "init_timescale.sql")
+    with fresh_database(stack, "my_timescaledb") as login:
+        yield login
 
 
 @pytest.fixture(scope="session")
@@ -73,5 +73,19 @@ def topic(kafka: str) -> Iterator[str]:
     admin = KafkaAdminClient(bootstrap_servers=kafka)
     admin.create_topics({name: {"num_partitions": SENSOR_TOPIC_PARTITIONS}}, wait_for_metadata=True)
     yield name
-    admin.delete_topics([name])
+    delete_topic(admin, name)
     admin.close()
+
+
+def delete_topic(admin: KafkaAdminClient, name: str) -> None:
+    """Delete it, if need be once a broker that a test has stopped has found its place again."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:  # afterwards it goes with the stack
+        try:
+            admin.delete_topics([name])
+        except UnknownTopicOrPartitionError:
+            return
+        except KafkaError:
+            time.sleep(1)
+        else:
+            return

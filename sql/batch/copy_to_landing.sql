@@ -1,1 +1,2 @@
-COPY landing_products (batch_id, source, line_number, raw_text) FROM STDIN;
+COPY landing_products (batch_id, source, line_number, raw_text, raw_bytes, raw_size)
+FROM STDIN;

@@ -1,1 +1,3 @@
-SELECT count(*) FROM product_verdicts WHERE batch_id = %(batch_id)s AND issues IS NULL;
+SELECT count(*) FROM product_verdicts
+WHERE batch_id = %(batch_id)s AND issues IS NULL
+  AND raw_part(raw_id) >= %(first)s AND raw_part(raw_id) < %(last)s;

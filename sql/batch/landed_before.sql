@@ -1,2 +1,3 @@
+-- A vendor that had nothing to land may land later.
 SELECT rows FROM extractions
-WHERE batch_id = %(batch_id)s AND source = %(source)s AND rows IS NOT NULL;
+WHERE batch_id = %(batch_id)s AND source = %(source)s AND rows > 0;

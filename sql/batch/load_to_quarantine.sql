@@ -1,9 +1,30 @@
--- Replace the batch's rows in quarantine by those that its present verdicts reject.
+-- Replace the batch's rows in quarantine by those that its present verdicts reject, and by the valid
+-- rows of a product after the first one (accept.sql). Verdicts and raw rows are both read once: a
+-- nested loop, which the planner likes while it has no statistics of them, could read one for each
+-- row of the other.
+SET LOCAL enable_nestloop = off;
+SET LOCAL work_mem = '32MB';
+
 DELETE FROM quarantine_products WHERE batch_id = %(batch_id)s;
 
+WITH rejected AS (
+    SELECT raw_id, issues, rule_version
+    FROM product_verdicts
+    WHERE batch_id = %(batch_id)s AND issues IS NOT NULL
+    UNION ALL
+    SELECT raw_id, ARRAY ['duplicate_in_batch'], rule_version
+    FROM (
+        SELECT raw_id, rule_version,
+               row_number() OVER (PARTITION BY product_id ORDER BY source COLLATE "C", raw_id) AS place
+        FROM product_verdicts
+        WHERE batch_id = %(batch_id)s AND issues IS NULL
+    ) AS listed
+    WHERE place > 1
+)
 INSERT INTO quarantine_products
-    (raw_id, batch_id, source, raw_data, raw_text, issues, rule_version)
-SELECT raw.id, raw.batch_id, raw.source, raw.raw_data, raw.raw_text, verdict.issues, rule_version
-FROM product_verdicts AS verdict
-JOIN raw_products AS raw ON raw.id = verdict.raw_id
-WHERE verdict.batch_id = %(batch_id)s AND verdict.issues IS NOT NULL;
+    (raw_id, batch_id, source, raw_data, raw_text, raw_bytes, raw_size, issues, rule_version)
+SELECT raw.id, raw.batch_id, raw.source, raw.raw_data, raw.raw_text, raw.raw_bytes, raw.raw_size,
+       rejected.issues, rule_version
+FROM rejected
+JOIN raw_products AS raw ON raw.id = rejected.raw_id
+WHERE raw.batch_id = %(batch_id)s;

@@ -7,6 +7,6 @@ FROM (
     WHERE batch_id = %(batch_id)s
     GROUP BY source, issues
 ) AS alike
-CROSS JOIN LATERAL string_to_table(issues, ', ') AS reason
+CROSS JOIN LATERAL unnest(issues) AS reason
 GROUP BY source, reason
 ORDER BY source, sum(rows) DESC, reason;

@@ -1,9 +1,17 @@
--- Where a row stands still, it is newer than this batch's (see load_to_clean_zone.sql).
+-- An accepted row is superseded at once where a row of a newer batch stands: newer by the day of its
+-- products, then by its ingestion.
+WITH older AS (
+    DELETE FROM accepted
+    USING clean_products AS standing, batches AS its_batch, batches AS own_batch
+    WHERE standing.product_id = accepted.product_id
+      AND its_batch.batch_id = standing.batch_id
+      AND own_batch.batch_id = accepted.batch_id
+      AND (its_batch.product_date, its_batch.ingested_at, its_batch.batch_id)
+        > (own_batch.product_date, own_batch.ingested_at, own_batch.batch_id)
+    RETURNING accepted.*
+)
 INSERT INTO superseded_products
     (raw_id, product_id, name, price, stock, source, category, batch_id, ingestion_time, rule_version)
 SELECT
     raw_id, product_id, name, price, stock, source, category, batch_id, ingestion_time, rule_version
-FROM product_verdicts AS verdict
-WHERE batch_id = %(batch_id)s
-  AND issues IS NULL
-  AND EXISTS (SELECT FROM clean_products WHERE product_id = verdict.product_id);
+FROM older;

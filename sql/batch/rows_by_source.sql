@@ -1,6 +1,20 @@
--- For each vendor of a batch: received, accepted (clean, or superseded by a newer row), rejected.
-SELECT source, count(*), count(*) FILTER (WHERE issues IS NULL), count(issues)
-FROM product_verdicts
-WHERE batch_id = %(batch_id)s
+-- For each vendor that was read: received, accepted (clean, or superseded by a newer row), rejected.
+SELECT source, sum(received)::bigint, sum(accepted)::bigint, sum(rejected)::bigint
+FROM (
+    SELECT source, 0 AS received, 0 AS accepted, 0 AS rejected
+    FROM extractions WHERE batch_id = %(batch_id)s AND rows IS NOT NULL
+    UNION ALL
+    SELECT source, count(*), 0, 0
+    FROM product_verdicts WHERE batch_id = %(batch_id)s GROUP BY source
+    UNION ALL
+    SELECT source, 0, count(*), 0
+    FROM clean_products WHERE batch_id = %(batch_id)s GROUP BY source
+    UNION ALL
+    SELECT source, 0, count(*), 0
+    FROM superseded_products WHERE batch_id = %(batch_id)s GROUP BY source
+    UNION ALL
+    SELECT source, 0, 0, count(*)
+    FROM quarantine_products WHERE batch_id = %(batch_id)s GROUP BY source
+) AS counted
 GROUP BY source
-ORDER BY source;
+ORDER BY source COLLATE "C";

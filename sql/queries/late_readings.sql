@@ -5,6 +5,6 @@ SELECT sensor_id,
        max(time) AS last_received
 FROM sensor_readings_invalid
 WHERE time > now() - INTERVAL '1 day'
-  AND 'timestamp_late' = ANY (string_to_array(issues, ', '))
+  AND 'timestamp_late' = ANY (issues)
 GROUP BY sensor_id
 ORDER BY sensor_id;

@@ -1,14 +1,14 @@
 -- Raw products, the newest first: each field as it was received, and what became of the row
 -- -> keeps a value as JSON: "$19.99" with its quotes is text, 19.99 a number, null a null.
 SELECT r.id,
-       r.raw_data -> 'product_id' AS product_id,
-       r.raw_data -> 'name' AS name,
-       r.raw_data -> 'price' AS price,
-       r.raw_data -> 'stock' AS stock,
+       left((r.raw_data -> 'product_id')::text, 60) AS product_id,
+       left((r.raw_data -> 'name')::text, 60) AS name,
+       left((r.raw_data -> 'price')::text, 60) AS price,
+       left((r.raw_data -> 'stock')::text, 60) AS stock,
        CASE WHEN q.raw_id IS NOT NULL THEN 'quarantined'
             WHEN c.raw_id IS NOT NULL THEN 'clean'
             WHEN s.raw_id IS NOT NULL THEN 'superseded'
-            ELSE 'not judged yet' END AS state,
+            ELSE 'pending' END AS state,
        q.issues,
        r.raw_text
 FROM raw_products AS r

@@ -7,6 +7,6 @@ FROM (SELECT sensor_id, 1 AS valid, 0 AS invalid FROM sensor_readings
       WHERE time > now() - INTERVAL '1 day' AND topic IS NOT NULL
       UNION ALL
       SELECT coalesce(sensor_id, '(none)'), 0, 1 FROM sensor_readings_invalid
-      WHERE time > now() - INTERVAL '1 day') AS judged
+      WHERE time > now() - INTERVAL '1 day') AS validated
 GROUP BY sensor_id
 ORDER BY sensor_id;

@@ -7,6 +7,14 @@ python -m tests.faults.drill --all --runs 20      # every drill; writes docs/str
 Everything happens on servers of its own, on free ports: your data and your stack are not touched.
 """
 
+if __name__ == "__main__":
+    try:
+        from pipeline_common.at_start import ready_for_ctrl_c
+
+        ready_for_ctrl_c()
+    except ModuleNotFoundError:
+        raise SystemExit("Activate the environment first: source .venv/bin/activate") from None
+
 import os
 import platform
 import time
@@ -17,12 +25,14 @@ from typing import Annotated
 
 import typer
 
-from local_stack.own_stack import folder_of_its_own
-from pipeline_console import StackError, run, stderr, table
-from pipeline_settings import PROJECT_FOLDER
+from pipeline_common.console import run, stderr
+from pipeline_common.errors import StackError
+from pipeline_common.settings import PROJECT_FOLDER
+from pipeline_common.tables import table
 from tests.faults.stream_drills import DRILLS, run_drill
 from tests.faults.stream_lab import Lab
 from tests.faults.stream_ledger import Ledger
+from tests.own_stack import folder_of_its_own
 
 REPORT = PROJECT_FOLDER / "docs/streaming-drills.md"
 MARK = "<!-- written by make drill-all -->"

@@ -22,8 +22,10 @@ from tests.faults.stream_faults import (
     pause_beyond_session,
     restart,
 )
+from tests.faults.stream_fuzz import check_origins, fuzz
 from tests.faults.stream_lab import Lab
 from tests.faults.stream_ledger import Ledger, check
+from tests.faults.stream_restore import lose_database
 from tests.faults.stream_run import Run
 from tests.faults.tcp_proxy import Watcher
 
@@ -42,6 +44,7 @@ class Drill(NamedTuple):
     on_small_disk: bool = False
     #: the simulators' sensors have the same names in every run
     own_databases: bool = False
+    check: Callable[[Run], Ledger] = check
 
 
 def _killer(after: bool) -> Callable[[Run], Watcher]:
@@ -51,7 +54,7 @@ def _killer(after: bool) -> Callable[[Run], Watcher]:
 DRILLS = {
     "kill": Drill(
         "kill -9 of the validator at random moments",
-        "The next one goes on at the offset that the database has, whatever Kafka was told.",
+        "The next one goes on at the offset that the database has, whatever Kafka has committed.",
         kill_at_random_moments,
     ),
     "before-commit": Drill(
@@ -62,15 +65,21 @@ DRILLS = {
     ),
     "after-commit": Drill(
         "kill -9 just after COMMIT",
-        "Rows and offset are there together: nothing is read again, though Kafka was not told.",
+        "Rows and offset are there together: nothing is read again, though Kafka has no commit.",
         kill_at_commit,
         watch=_killer(True),
     ),
     "database": Drill(
         "restart of TimescaleDB",
-        "The validator waits with the batch in hand and offers it again; the offset decides.",
+        "The validator keeps the in-flight batch and writes it again; the offset decides.",
         keep_reading,
         restart("my_timescaledb"),
+    ),
+    "restore": Drill(
+        "TimescaleDB lost, and restored to a moment before",
+        "The offsets go back with the rows: the validator reads again what Kafka has since then.",
+        keep_reading,
+        lose_database,
     ),
     "kafka": Drill(
         "restart of Kafka",
@@ -85,7 +94,7 @@ DRILLS = {
     ),
     "kafka-network": Drill(
         "network to Kafka cut, reset, stalled",
-        "A member that Kafka takes for dead loses its partitions, not their records.",
+        "A member that Kafka considers dead loses its partitions, not their records.",
         break_network(lambda run: run.kafka_proxy),
     ),
     "rebalance": Drill(
@@ -112,6 +121,13 @@ DRILLS = {
         "It wakes with a batch that others have stored meanwhile: the offset refuses it.",
         pause_beyond_session,
     ),
+    "fuzz": Drill(
+        "random record batches, and kill -9 of the validator",
+        "Batches are read record by record; what cannot be read is quarantined by its offset.",
+        fuzz,
+        feeds=False,
+        check=check_origins,
+    ),
 }
 
 
@@ -130,7 +146,7 @@ def run_drill(lab: Lab, name: str, seeds: range) -> list[tuple[Run, Ledger]]:
             lab.say("all is well again; the stream drains")
             for future in [pool.submit(run.drain) for run in runs]:
                 future.result()
-        return [(run, check(run)) for run in runs]
+        return [(run, drill.check(run)) for run in runs]
     finally:
         for run in runs:
             run.end()
@@ -170,7 +186,7 @@ def feeding(lab: Lab, runs: list[Run]) -> Iterator[None]:
     finally:
         stop.set()
         feeder.join()
-    producer.flush(timeout=120)
+    producer.flush(timeout=300)
     producer.close()
     for run in runs:
         assert not run.failed_sends, f"{run.topic}: Kafka refused {run.failed_sends[0]}"

@@ -18,7 +18,7 @@ from tests.faults.tcp_proxy import TcpProxy
 
 
 def kill_at_random_moments(run: Run) -> None:
-    """kill -9 while it starts, reads, writes or waits for its turn in the group."""
+    """kill -9 while it starts, reads, writes or waits for its partitions."""
     for _ in range(2):
         validator = run.start()
         run.pause(0.5, 4)
@@ -36,7 +36,7 @@ class KillAtCommit:
 
     def client_says(self, data: bytes) -> None:
         self.writing |= b"COPY " in data
-        if self.writing and b"COMMIT" in data:
+        if self.writing and b"COMMIT\0" in data:
             self.writing, self.committing = False, True
             self.batches_left -= 1
             if self.batches_left == 0 and not self.after:
@@ -44,7 +44,7 @@ class KillAtCommit:
                 raise ConnectionAbortedError("the COMMIT never reaches the server")
 
     def server_says(self, data: bytes) -> None:
-        if self.committing and b"COMMIT" in data:
+        if self.committing and b"COMMIT\0" in data:
             self.committing = False
             if self.batches_left == 0 and self.after:
                 self._kill()
@@ -59,8 +59,9 @@ def kill_at_commit(run: Run) -> None:
     """Start it and wait until the proxy has killed it, twice."""
     for _ in range(2):
         validator = run.start()
-        validator.join(60)
-        ended = f"{run.topic} ended with {validator.exitcode}, not at a COMMIT: {run.log}"
+        validator.join(240)
+        log = run.log.read_text(errors="replace")[-3000:]
+        ended = f"{run.topic} ended with {validator.exitcode}, not at a COMMIT:\n{log}"
         assert validator.exitcode == -signal.SIGKILL, ended
 
 
@@ -80,11 +81,11 @@ def kill_simulator(run: Run) -> None:
 
 
 def restart(service: str) -> Callable[[Lab, float], None]:
-    """Stop the service in an orderly way, then kill -9 it; it comes back both times."""
+    """Stop the service gracefully, then kill -9 it; it comes back both times."""
 
     def break_it(lab: Lab, pause: float) -> None:
         time.sleep(pause)
-        lab.say(f"orderly restart of {service}")
+        lab.say(f"graceful restart of {service}")
         lab.stack.restart(service)
         time.sleep(pause)
         lab.say(f"kill -9 of {service}")
@@ -107,7 +108,7 @@ def fill_disk(lab: Lab, pause: float) -> None:
         with suppress(OSError), ballast.open("wb", buffering=0) as file:
             while True:
                 file.write(bytes(65_536))
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while disk_errors(lab) == failed:
             assert time.monotonic() < deadline, "no insert has failed"
             time.sleep(0.1)
@@ -148,7 +149,7 @@ def break_network(which: Callable[[Run], TcpProxy]) -> Callable[[Run], None]:
 
 
 def join_and_leave(run: Run) -> None:
-    """Validators come and go in one group: each time the partitions are dealt out anew."""
+    """Validators come and go in one group: each time Kafka assigns the partitions again."""
     first = run.start()
     run.pause(1, 2)
     second = run.start()
@@ -172,6 +173,6 @@ def pause_beyond_session(run: Run) -> None:
     run.fault("SIGSTOP: a validator is paused for longer than its session lasts")
     os.kill(zombie.pid or 0, signal.SIGSTOP)
     run.pause(12, 14)
-    run.fault("SIGCONT: the zombie goes on with the batch it had in hand")
+    run.fault("SIGCONT: the zombie goes on with its in-flight batch")
     os.kill(zombie.pid or 0, signal.SIGCONT)
     run.pause(1, 2)

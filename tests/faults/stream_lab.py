@@ -6,21 +6,20 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 from kafka import KafkaAdminClient, KafkaProducer
 
-from local_stack.own_stack import free_ports, settings_of_its_own
-from local_stack.postgres import run_init_sql
 from local_stack.stack import Stack
-from pipeline_console import StackError, run
-from pipeline_settings import SENSOR_TOPIC_PARTITIONS
+from pipeline_common.console import run
+from pipeline_common.errors import StackError
+from pipeline_common.settings import SENSOR_TOPIC_PARTITIONS
 from streaming_pipeline import sensor_simulator, stream_validator
+from tests.databases import administrator, make_database
 from tests.faults.tcp_proxy import LOCALHOST, TcpProxy
+from tests.own_stack import free_ports, settings_of_its_own
 
 #: A process that has imported the validator once and forks itself for each start of it: still a
 #: process of its own that can be killed, without a second of imports.
@@ -50,6 +49,8 @@ class Lab:
         self.small_disk = folder / "small_disk"
         self.kafka_proxies = [TcpProxy(port) for port in free_ports(runs)]
         self._add_kafka_listeners()
+        # Up to three validators a run, with two connections each.
+        self.stack.services["my_timescaledb"].command.append(f"-cmax_connections={20 + 10 * runs}")
 
     def _add_kafka_listeners(self) -> None:
         # A client goes on to the address that the broker tells it: so each proxy needs a listener
@@ -68,6 +69,8 @@ class Lab:
                 f"listener.security.protocol.map={','.join(protocols)}\n"
                 "inter.broker.listener.name=PLAINTEXT\n"
                 "num.network.threads=1\n"
+                # By a timestamp of 1970 Kafka would delete records before they are read.
+                "log.retention.ms=-1\n"
             )
 
     def close(self) -> None:
@@ -90,14 +93,12 @@ class Lab:
             self._mount_small_disk()
             self._sql(f"CREATE TABLESPACE {name} LOCATION '{self.small_disk}'")
             self._sql(f"CREATE DATABASE {name} TABLESPACE {name}")
-        run_init_sql(login, ["init_timescale.sql"])
+        make_database(self.stack, "my_timescaledb", name)
         return login
 
     def _sql(self, statement: str) -> None:
-        login = self.stack.settings.timescale | {"host": LOCALHOST, "dbname": "postgres"}
-        with closing(psycopg2.connect(**login)) as connection:
-            connection.autocommit = True
-            connection.cursor().execute(statement)
+        with administrator(self.stack.settings.timescale) as cursor:
+            cursor.execute(statement)
 
     def _mount_small_disk(self) -> None:
         if os.geteuid() != 0:

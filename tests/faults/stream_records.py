@@ -21,15 +21,17 @@ class Sent(NamedTuple):
     value: bytes | None
 
 
-def records(topic: str, seed: int, start: datetime) -> Iterator[Sent]:
-    """An endless row of records; readings begin at `start`, one a millisecond."""
+def records(
+    topic: str, seed: int, start: datetime, step: timedelta = timedelta(milliseconds=1)
+) -> Iterator[Sent]:
+    """An endless row of records; readings begin at `start`, `step` apart."""
     random = Random(seed)
     valid: list[Sent] = []
     for number in range(1, 10**9):
         sensor = f"{topic}-{random.randrange(SENSORS)}"
         reading = {
             "sensor_id": sensor,
-            "timestamp": (start + timedelta(milliseconds=number)).isoformat(),
+            "timestamp": (start + number * step).isoformat(),
             "temperature": round(random.uniform(-40, 85), 2),
             "humidity": round(random.uniform(0, 100), 2),
             "pressure": round(random.uniform(900, 1100), 2),

@@ -17,12 +17,12 @@ from typing import Any
 import psycopg2
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from pipeline_settings import SENSOR_TOPIC_PARTITIONS
+from pipeline_common.settings import SENSOR_TOPIC_PARTITIONS
 from tests.faults.stream_lab import Lab, start_process
 from tests.faults.stream_records import Sent, kind_of, records
 from tests.faults.tcp_proxy import LOCALHOST, TcpProxy, Watcher
 
-DRAIN_SECONDS = 180.0
+DRAIN_SECONDS = 400.0
 Origin = tuple[int, int]  # partition, offset
 
 
@@ -36,6 +36,8 @@ class Run:
         seed: int,
         database: dict[str, Any],
         watch: Callable[["Run"], Watcher] | None = None,
+        *,
+        step: timedelta = timedelta(milliseconds=1),
     ) -> None:
         self.lab = lab
         self.seed = seed
@@ -47,7 +49,7 @@ class Run:
             int(database["port"]), watch=(lambda: watch(self)) if watch else None
         )
         start = datetime.now(timezone.utc) - timedelta(minutes=10)
-        self._records = records(self.topic, seed, start.replace(microsecond=0))
+        self._records = records(self.topic, seed, start.replace(microsecond=0), step)
         self.acknowledged: dict[Origin, Sent] = {}
         self.failed_sends: list[BaseException] = []
         self.faults = 0
@@ -83,7 +85,7 @@ class Run:
     def wait_until_reading(self) -> None:
         """Return when a validator has stored a first batch."""
         query = "SELECT FROM stream_offsets WHERE topic = %s AND records > 0"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         with closing(psycopg2.connect(**self.database)) as connection:
             connection.autocommit = True
             cursor = connection.cursor()

@@ -1,4 +1,4 @@
-"""A TCP proxy that can be told to cut, reset, stall or refuse: a bad network on one machine."""
+"""A TCP proxy that can cut, reset, stall or refuse: a bad network on one machine."""
 
 import contextlib
 import socket
@@ -20,7 +20,7 @@ class Watcher(Protocol):
 
 
 class TcpProxy:
-    """Passes every connection to `port` of this machine on to `target_port`, while it is told to.
+    """Passes every connection to `port` of this machine on to `target_port`, until it is stopped.
 
     With port 0 it takes a free port. `watch` makes a watcher for each connection.
     """
@@ -40,7 +40,7 @@ class TcpProxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
-        """End every connection in an orderly way; new ones are accepted."""
+        """End every connection gracefully; new ones are accepted."""
         self._end_all()
 
     def reset(self) -> None:

@@ -1,7 +1,7 @@
 """Whatever is killed, repeated or run at once: the tables end as after an undisturbed run.
 
 docs/batch-faults.md shows what these tests found, and each test checks its own cell there;
-`WRITE_DOCS=1 pytest tests/faults/test_batch_faults.py` writes the tables anew.
+`WRITE_DOCS=1 pytest tests/faults/test_batch_faults.py` updates the tables.
 """
 
 import json
@@ -19,8 +19,8 @@ import pytest
 
 from batch_pipeline import report, scraper, steps
 from local_stack.stack import Stack
-from pipeline_settings import PROJECT_FOLDER
-from tests.conftest import fresh_database
+from pipeline_common.settings import PROJECT_FOLDER
+from tests.databases import fresh_database
 from tests.faults.batch_victim import PRODUCTS, STEPS, VENDOR, Task
 
 DOCS = PROJECT_FOLDER / "docs" / "batch-faults.md"
@@ -104,7 +104,7 @@ def markdown(cells: Cells) -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def tables_in_the_docs() -> Iterator[None]:
-    """Write the tables anew, where WRITE_DOCS asks for it."""
+    """Update the tables, where WRITE_DOCS asks for it."""
     yield
     if WRITE_DOCS:
         before, _, _, _, after = DOCS.read_text().split(MARK)
@@ -158,8 +158,8 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def bench(stack: Stack) -> Iterator[Bench]:
-    login = stack.settings.postgres
-    yield from map(Bench, fresh_database(stack, "my_postgres", login, "init_postgres.sql"))
+    with fresh_database(stack, "my_postgres") as login:
+        yield Bench(login)
 
 
 def test_an_undisturbed_run_fills_both_zones(bench: Bench) -> None:

@@ -18,20 +18,25 @@ Result = dict[str, Any]
 CLEAN_ROWS = "SELECT count(*) FROM clean_products WHERE batch_id = 'bench'"
 
 
-def measure(login: dict[str, Any], rows: int, work: "Callable[[Connection], object]") -> Result:
-    """Run `work` on one core, shared by this process and its session on the server."""
+def measure(
+    login: dict[str, Any], rows: int, work: "Callable[[Connection], float | None]"
+) -> Result:
+    """Run `work` on one core, shared by this process and its session on the server.
+
+    `work` returns the CPU seconds that other processes of its own took, if there are any.
+    """
     connection = psycopg2.connect(**login)
     with connection, connection.cursor() as cursor:
         cursor.execute("CHECKPOINT")
     client, session = psutil.Process(), psutil.Process(connection.info.backend_pid)
-    pin_to_one_core(client, session)
+    pin_to_core(0, client, session)
     before, start = cpu_seconds(client, session), time.perf_counter()
-    work(connection)
+    elsewhere = work(connection) or 0.0
     seconds = time.perf_counter() - start
     result = {
         "rows": rows,
         "seconds": seconds,
-        "cpu": cpu_seconds(client, session) - before,
+        "cpu": cpu_seconds(client, session) - before + elsewhere,
         "client_mb": status_mb(client, "VmHWM"),
         # Without the buffers, which all sessions share.
         "server_mb": status_mb(session, "RssAnon"),
@@ -43,10 +48,10 @@ def measure(login: dict[str, Any], rows: int, work: "Callable[[Connection], obje
     return result
 
 
-def pin_to_one_core(*processes: psutil.Process) -> None:
+def pin_to_core(number: int, *processes: psutil.Process) -> None:
     """Let the processes share one core; root may do this to the server's session, too."""
     for process in processes:
-        process.cpu_affinity([0])
+        process.cpu_affinity([number])
 
 
 def cpu_seconds(*processes: psutil.Process) -> float:

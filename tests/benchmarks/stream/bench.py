@@ -8,15 +8,22 @@ It starts a Kafka and a TimescaleDB of its own and deletes them. Every contender
 process of its own, with an empty database, and is timed until all of the topic is stored.
 """
 
+if __name__ == "__main__":
+    try:
+        from pipeline_common.at_start import ready_for_ctrl_c
+
+        ready_for_ctrl_c()
+    except ModuleNotFoundError:
+        raise SystemExit("Activate the environment first: source .venv/bin/activate") from None
+
 import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from local_stack.own_stack import stack_of_its_own
 from local_stack.stack import Stack
-from pipeline_console import run, stderr
+from pipeline_common.console import run, stderr
 from tests.benchmarks.stream.contenders import CONTENDERS, keep_reference, time_validators
 from tests.benchmarks.stream.lab import empty_database, server_versions
 from tests.benchmarks.stream.report import (
@@ -29,6 +36,7 @@ from tests.benchmarks.stream.report import (
     write_report,
 )
 from tests.benchmarks.stream.traffic import load, measure_latency
+from tests.own_stack import stack_of_its_own
 
 OURS_TOO = [TWO, "read: kafka-python", "read and judge: kafka-python"]
 PEERS = ["Bytewax", "Quix Streams", "Kafka Connect", "read: confluent-kafka"]
@@ -44,7 +52,7 @@ def measure(stack: Stack, records: int, others: list[str]) -> list[Figure]:
             figures = [say(Figure(OURS, records, time_validators(place, records)))]
             reference = keep_reference(place, records, Path(folder))
         for name in [LIMIT, *others]:
-            with empty_database(stack, topic) as place:
+            with empty_database(stack, topic) as place, stderr.status(f"{name} runs"):
                 figures.append(say(Figure(name, records, CONTENDERS[name](place, reference))))
     return figures
 

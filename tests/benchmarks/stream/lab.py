@@ -11,11 +11,11 @@ from typing import IO, Any, NamedTuple
 import psutil
 import psycopg2
 
-from local_stack import install
-from local_stack.postgres import run_init_sql
+from local_stack.kafka_jars import kafka_jars
 from local_stack.stack import Stack
-from pipeline_console import StackError
-from pipeline_settings import PROJECT_FOLDER
+from pipeline_common.errors import StackError
+from pipeline_common.settings import PROJECT_FOLDER
+from tests.databases import as_admin, make_database
 
 TIMEOUT_SECONDS = 3600
 LOOK_SECONDS = 0.02
@@ -48,12 +48,12 @@ class Place(NamedTuple):
 def empty_database(stack: Stack, topic: str) -> Iterator[Place]:
     """A database with the project's tables for one contender; dropped at the end."""
     login = stack.settings.timescale | {"dbname": "bench"}
-    run_init_sql(login, ["init_timescale.sql"])
+    make_database(stack, "my_timescaledb", "bench")
     try:
-        run_sql(login, "CHECKPOINT")  # nobody pays for what those before have written
+        run_sql(as_admin(login), "CHECKPOINT")  # nobody pays for what those before have written
         yield Place(stack, topic, login)
     finally:
-        run_sql(stack.settings.timescale, "DROP DATABASE bench WITH (FORCE)")
+        run_sql(as_admin(stack.settings.timescale), "DROP DATABASE bench WITH (FORCE)")
 
 
 def server_versions(stack: Stack) -> str:
@@ -63,7 +63,7 @@ def server_versions(stack: Stack) -> str:
     with closing(psycopg2.connect(**stack.settings.timescale)) as connection:
         cursor = connection.cursor()
         cursor.execute(query)
-        kafka = next(install.kafka_jars().glob("kafka-clients-*.jar")).stem.rpartition("-")[2]
+        kafka = next(kafka_jars().glob("kafka-clients-*.jar")).stem.rpartition("-")[2]
         return f"{cursor.fetchone()[0]}, Kafka {kafka}"
 
 

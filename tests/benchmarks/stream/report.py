@@ -11,8 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline_console import table
-from pipeline_settings import PROJECT_FOLDER
+from pipeline_common.settings import PROJECT_FOLDER
+from pipeline_common.tables import table
 from tests.benchmarks.stream.lab import Cost
 
 REPORT = PROJECT_FOLDER / "docs/streaming-benchmark.md"

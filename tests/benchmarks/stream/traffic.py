@@ -9,9 +9,11 @@ from threading import Event
 from kafka import KafkaProducer
 
 from local_stack.stack import Stack
-from pipeline_console import StackError, stderr
-from streaming_pipeline.kafka_topic import ensure_topic
-from streaming_pipeline.sensor_simulator import Sender, messages, send_all
+from pipeline_common.console import stderr
+from pipeline_common.errors import StackError
+from streaming_pipeline.kafka_topic import make_topic
+from streaming_pipeline.sender import Sender, send_all
+from streaming_pipeline.simulated_readings import messages
 from tests.benchmarks.stream.contenders import VALIDATOR
 from tests.benchmarks.stream.lab import Place, asking, running
 
@@ -23,10 +25,10 @@ VISIBLE = "SELECT count(*) FROM sensor_readings WHERE sensor_id = %s AND time = 
 def load(stack: Stack, topic: str, records: int) -> float:
     """Fill a topic as the simulator does: 8 % faulty, 1 % twice; returns acknowledged records/s."""
     bootstrap = stack.settings.kafka_bootstrap_servers
-    ensure_topic(bootstrap, topic)
+    make_topic(bootstrap, topic)
     stderr.print(f"sending {records:,} records")
     producer = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=5, batch_size=128 * 1024)
-    sender = Sender(producer, topic)
+    sender = Sender(topic, producer)
     readings = messages(1, SENSORS)
     begin = time.monotonic()
     send_all(sender, readings, rate=0, duration=None, count=records, stop=Event())
@@ -42,7 +44,7 @@ def measure_latency(place: Place, readings: int) -> list[float]:
     """Seconds from Kafka's acknowledgement until a SELECT finds the reading, at 10 readings/s."""
     stderr.print("latency at 10 readings/s")
     bootstrap = place.stack.settings.kafka_bootstrap_servers
-    ensure_topic(bootstrap, place.topic)
+    make_topic(bootstrap, place.topic)
     valid = (message for message in messages(2, SENSORS) if message[0] == "valid")
     command = [*VALIDATOR, "--topic", place.topic, "--group", place.topic]
     found = []

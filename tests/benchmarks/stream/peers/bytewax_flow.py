@@ -11,7 +11,7 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from bytewax.testing import cluster_main
 from psycopg2.extras import execute_values
 
-from pipeline_settings import Settings
+from pipeline_common.settings import Settings
 from tests.benchmarks.stream.peers.judged import INVALID, VALID, Record, Row, columns, judged
 
 settings = Settings()

@@ -1,9 +1,11 @@
 """A record of the topic as a row of one of the two tables, by the validator's own rules."""
 
+import time
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from streaming_pipeline.rules import RULE_VERSION, Reading, judge
+from streaming_pipeline.quick_path import validate
+from streaming_pipeline.rules import RULE_VERSION, Reading
 
 VALID = "sensor_readings"
 INVALID = "sensor_readings_invalid"
@@ -23,7 +25,8 @@ class Record(NamedTuple):
 
 def judged(record: Record) -> tuple[str, Row]:
     """The table that a record belongs to, and its row there."""
-    verdict = judge(record.value, record.key, record.kafka_ms)
+    received_ms = time.time_ns() // 1_000_000
+    verdict = validate(record.value, record.key, record.kafka_ms, received_ms)
     if isinstance(verdict, Reading):
         return VALID, {
             "time": verdict.timestamp,
@@ -34,9 +37,10 @@ def judged(record: Record) -> tuple[str, Row]:
             "location": verdict.location,
         }
     return INVALID, {
-        "time": datetime.fromtimestamp(record.kafka_ms / 1000, timezone.utc),
+        "time": datetime.fromtimestamp(received_ms / 1000, timezone.utc),
+        "kafka_ms": record.kafka_ms,
         "sensor_id": verdict.sensor_id,
-        "issues": ", ".join(verdict.issues),
+        "issues": verdict.issues,
         "raw": record.value,
         "key": record.key,
         "topic": record.topic,

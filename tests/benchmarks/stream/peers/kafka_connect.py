@@ -11,8 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from local_stack.own_stack import free_ports
-from pipeline_settings import PROJECT_FOLDER, Settings
+from pipeline_common.settings import PROJECT_FOLDER, Settings
+from tests.own_stack import free_ports
 
 BATCH = 5000  # ten times its default, which is slower
 

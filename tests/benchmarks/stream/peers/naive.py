@@ -9,7 +9,7 @@ import sys
 import psycopg2
 from kafka import KafkaConsumer
 
-from pipeline_settings import Settings
+from pipeline_common.settings import Settings
 from tests.benchmarks.stream.peers.judged import VALID, Record, columns, judged
 
 

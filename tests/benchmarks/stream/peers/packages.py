@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from local_stack import install
-from pipeline_console import StackError, stderr
+from local_stack.folders import cache_folder
+from pipeline_common.console import stderr
+from pipeline_common.errors import StackError
 
 HERE = Path(__file__).parent
 
@@ -35,7 +36,7 @@ def connect_jars() -> Path:
 
 def _folder(name: str, list_of_packages: Path) -> Path:
     """Where packages are kept; emptied if it is not complete, or older than their list."""
-    folder = install.cache_folder() / "bench-stream" / name
+    folder = cache_folder() / "bench-stream" / name
     done = folder / "done"
     if not done.exists() or done.stat().st_mtime < list_of_packages.stat().st_mtime:
         shutil.rmtree(folder, ignore_errors=True)

@@ -6,7 +6,7 @@ from typing import Any
 from quixstreams import Application, message_context
 from quixstreams.sinks.community.postgresql import PostgreSQLSink
 
-from pipeline_settings import Settings
+from pipeline_common.settings import Settings
 from tests.benchmarks.stream.peers.judged import INVALID, VALID, Record, Row, judged
 
 

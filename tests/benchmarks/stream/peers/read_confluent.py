@@ -4,7 +4,7 @@ import sys
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from pipeline_settings import Settings
+from pipeline_common.settings import Settings
 
 
 def main(topic: str) -> None:

@@ -4,13 +4,14 @@ import sys
 
 from kafka import KafkaConsumer, TopicPartition
 
-from pipeline_settings import Settings
-from streaming_pipeline.kafka_topic import READING
-from streaming_pipeline.rules import judge
+from pipeline_common.settings import Settings
+from streaming_pipeline.kafka_python_client import SETTINGS
+from streaming_pipeline.quick_path import validate
 
 
 def main(topic: str, judging: bool) -> None:
-    consumer = KafkaConsumer(bootstrap_servers=Settings().kafka_bootstrap_servers, **READING)
+    bootstrap = Settings().kafka_bootstrap_servers
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, max_poll_records=20_000, **SETTINGS)
     parts = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
     consumer.assign(parts)
     consumer.seek_to_beginning()
@@ -20,7 +21,7 @@ def main(topic: str, judging: bool) -> None:
             left -= len(records)
             if judging:
                 for record in records:
-                    judge(record.value, record.key, record.timestamp)
+                    validate(record.value, record.key, record.timestamp, record.timestamp)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Backups of both databases, and the way back to any moment since."""

@@ -1,0 +1,123 @@
+#!/bin/sh
+# restore.sh find|restore [TIME]: put a database back to TIME (2026-11-27 10:45:00+00), or to the end of
+# what is archived. `find` only prints the base backup that it would start from.
+# The server must be stopped. A private one, which only this script reaches, replays the WAL beside the
+# old data; the old data is deleted once that one has reached the moment and stopped cleanly.
+# backup/places.py runs it as the user postgres with PGDATA and BACKUPS (folders) in its environment.
+set -eu
+target=${2:-}
+# As backups are named: the end of each. A backup cannot be used for a moment before its end.
+stamp=$(echo "$target" | sed 's/[-:]//g; s/ /T/; s/[.+].*//')Z
+
+base=$(ls -d "$BACKUPS"/*/base/* 2>/dev/null |
+    awk -F/ -v stamp="$stamp" 'stamp == "Z" || $NF < stamp { print $NF, $0 }' |
+    sort | tail -n 1 | cut -d ' ' -f 2-)
+if [ -z "$base" ]; then
+    echo "There is no backup${target:+ from before $target}. make backup takes one." >&2
+    exit 1
+fi
+# Each restore begins a timeline. What was stored on it since is found only by a backup on it.
+cluster=${base%/base/*}
+mark=$cluster/restored_without_backup
+old=$PGDATA/replaced
+if [ -e "$mark" ] && [ ! -d "$old" ]; then
+    echo "This database was restored and not backed up since: make up, then make backup. Or delete" >&2
+    echo "$mark, which gives up what was stored since then." >&2
+    exit 1
+fi
+if [ "$1" = find ]; then
+    basename "$base"
+    exit
+fi
+new=$PGDATA/restored
+private=$(mktemp -d)
+log=$private/log
+server=
+unfinished=$new
+end_server() {
+    [ -z "$server" ] || kill -INT "$server" 2>/dev/null || true
+    [ -z "$server" ] || wait "$server" || true
+    server=
+}
+trap 'end_server; rm -rf "$private" ${unfinished:+"$unfinished"}' EXIT
+trap 'exit 130' INT TERM HUP
+
+# Move all that is in one folder to another; fail if something is in the way.
+move_all() {
+    find "$1" -mindepth 1 -maxdepth 1 ! -path "$new" ! -path "$old" | while read -r path; do
+        mv "$path" "$2/"
+    done
+}
+if [ -d "$old" ]; then # a restore was killed in the midst of its renames: the old data comes back
+    for path in "$old"/* "$old"/.[!.]*; do
+        rm -rf "$PGDATA/${path##*/}" # of the restored one
+    done
+    rm -f "$mark"
+    move_all "$old" "$PGDATA"
+    rmdir "$old"
+fi
+rm -rf "$new" # of a restore that was interrupted
+mkdir -m 700 "$new"
+tar -xzf "$base/base.tar.gz" -C "$new"
+tar -xzf "$base/pg_wal.tar.gz" -C "$new/pg_wal"
+pg_verifybackup --quiet --no-parse-wal --manifest-path="$base/backup_manifest" "$new"
+rm -rf "$new/restored" "$new/replaced" # left by a restore that was killed before the backup
+
+# As a backup follows each restore, the timeline of the backup is the one that was in use then. The other
+# settings are for the private server only.
+conf=$new/postgresql.auto.conf
+cp "$conf" "$private/conf"
+cat >> "$conf" <<CONF
+restore_command = 'gunzip -c "$cluster/wal/%f.gz" > "%p" 2>/dev/null'
+recovery_target_timeline = 'current'
+recovery_target_action = 'promote'
+archive_mode = on
+archive_command = 'gzip -c "%p" > "$cluster/wal/%f.gz"'
+hot_standby = off
+listen_addresses = ''
+unix_socket_directories = '$private'
+shared_preload_libraries = ''
+autovacuum = off
+logging_collector = off
+log_destination = stderr
+CONF
+[ -z "$target" ] || echo "recovery_target_time = '$target'" >> "$conf"
+: > "$new/recovery.signal"
+
+# Return once the server has replayed the WAL and takes connections; fail if it ends.
+replay() {
+    postgres -D "$new" -p 5432 > "$log" 2>&1 < /dev/null &
+    server=$!
+    until pg_isready -q -h "$private" -p 5432; do
+        kill -0 "$server" 2>/dev/null || return 1
+        sleep 0.2
+    done
+}
+if ! replay; then
+    if ! grep -q "recovery ended before configured recovery target" "$log"; then
+        echo "The backup $(basename "$base") cannot be restored:" "$(grep -E 'FATAL|PANIC' "$log" | tail -n 1)" >&2
+        exit 1
+    fi
+    echo "Nothing in the archive is later than $target: all of it is restored."
+    sed -i '/^recovery_target_time /d' "$conf"
+    replay
+fi
+end_server
+if ! LC_ALL=C pg_controldata "$new" | grep -q "^Database cluster state: *shut down$"; then
+    echo "The restored server did not stop in good order:" "$(tail -n 1 "$log")" >&2
+    exit 1
+fi
+mv "$private/conf" "$conf"
+sed -n 's/.*last completed transaction was at log time /last transaction: /p' "$log"
+
+# Only renames, within one file system. Ctrl-C must not come between.
+trap '' INT TERM HUP
+unfinished=
+: > "$mark"
+mkdir "$old"
+move_all "$PGDATA" "$old"
+move_all "$new" "$PGDATA"
+# One rename decides: from here on the restored data counts, and a kill leaves only rubbish.
+rmdir "$new"
+mv "$old" "$new"
+rm -rf "$new"

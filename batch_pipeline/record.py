@@ -1,0 +1,98 @@
+"""From the bytes of one record to a JSON object: strict JSON, with limits of our own.
+
+What Python's parser does with NaN, a repeated key, deep nesting or a long number is no standard,
+and varies with its version; what this one does is in docs/batch-bad-input.md.
+"""
+
+import json
+import re
+from decimal import Decimal, InvalidOperation
+from itertools import accumulate
+from typing import Any
+
+LARGEST_RECORD = 1 << 20  # bytes
+DEEPEST_NESTING = 32  # as in the stream
+
+JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+
+
+class RecordError(ValueError):
+    """The record cannot be read at all; the message is the reason code."""
+
+
+def _text(raw: str | bytes) -> str:
+    if len(raw) > LARGEST_RECORD:
+        raise RecordError("record_too_large")
+    try:
+        if isinstance(raw, bytes):
+            return raw.decode()
+        if not raw.isascii() and len(raw.encode()) > LARGEST_RECORD:
+            raise RecordError("record_too_large")
+    except UnicodeError:
+        raise RecordError("not_utf8") from None
+    return raw
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        raise RecordError("duplicate_key")
+    return record
+
+
+def _no_constant(_name: str) -> None:
+    raise RecordError("not_json")  # NaN and Infinity: Python reads them, JSON has no such thing
+
+
+# Decimal keeps 19.99 exact, and takes whole numbers of any length where int stops at 4300 digits.
+_QUICK = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant)
+_EXACT = json.JSONDecoder(
+    parse_float=Decimal,
+    parse_int=Decimal,
+    parse_constant=_no_constant,
+    object_pairs_hook=_unique_keys,
+)
+
+
+def _parse_plain(text: str) -> dict[str, Any] | None:
+    """A record that surely has no key twice and no deep nesting, read quickly; else None."""
+    if "[" in text:
+        return None
+    try:
+        record, end = _QUICK.raw_decode(text)
+    except (ValueError, ArithmeticError, RecursionError):
+        return None
+    # A colon for each key: none was there twice, and no object is inside another.
+    plain = end == len(text) and isinstance(record, dict) and text.count(":") == len(record)
+    return record if plain else None
+
+
+def parse(raw: str | bytes) -> dict[str, Any]:
+    """Read a JSON object, numbers as int or Decimal; raises RecordError."""
+    text = _text(raw)
+    record = _parse_plain(text)
+    if record is not None:
+        return record
+    if nesting(text) > DEEPEST_NESTING:
+        raise RecordError("nested_too_deep")
+    try:
+        record = _EXACT.decode(text)
+    except json.JSONDecodeError:
+        raise RecordError("not_json") from None
+    except InvalidOperation:  # an exponent beyond what Decimal holds
+        raise RecordError("number_out_of_range") from None
+    if not isinstance(record, dict):
+        raise RecordError("not_an_object")
+    return record
+
+
+def nesting(text: str) -> int:
+    """How many brackets outside of strings are open at once, at most; of any text, JSON or not.
+
+    Counted before the text is parsed, because a parser that recurses fails at a depth that
+    depends on Python's version and on its caller.
+    """
+    if text.count("[") + text.count("{") <= DEEPEST_NESTING:
+        return 0  # not worth counting
+    brackets = re.findall(r"[\[\]{}]", JSON_STRING.sub("", text))
+    return max(accumulate(1 if bracket in "[{" else -1 for bracket in brackets), default=0)

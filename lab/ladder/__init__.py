@@ -1,0 +1,1 @@
+"""Five consumers; each fixes one fault of the one before."""

@@ -1,0 +1,16 @@
+"""Downloads are what a file of checksums in this folder lists, nothing less and nothing more."""
+
+import hashlib
+from pathlib import Path
+
+
+def differences(folder: Path, listed: Path) -> list[str]:
+    """Names that `listed` (lines of sha256sum) and the files of `folder` do not agree on."""
+    lines = (line.split() for line in listed.read_text().splitlines())
+    expected = {name: digest for digest, name in lines}
+    found = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.iterdir()
+        if path.is_file()
+    }
+    return sorted({name for name, _ in expected.items() ^ found.items()})

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Stop the local stack and delete its data, downloads and logs; .env goes too. It needs nothing of
+# what it deletes, not even .venv.
+cd "$(dirname "$0")/.." || exit 1
+
+if [ -L .local ] || [ -e .local ]; then
+    folder=$(readlink -f .local)
+    if [ ! -O "$folder" ] && [ -e "$folder" ]; then
+        echo "$folder belongs to another user: it is left as it is. Look at it, then: rm .local" >&2
+        exit 1
+    fi
+    # Every process of a stack has its folder in its environment. The data goes as well, so none has
+    # to write anything down; again, until none has started another one.
+    while pids=$(grep -lsz "^DATA_PIPELINE_STACK=$folder\(/\|\$\)" /proc/[0-9]*/environ | cut -d/ -f3) && [ -n "$pids" ]; do
+        kill -KILL $pids 2>/dev/null
+        sleep 0.2
+    done
+    case $folder in
+        "$PWD/.local" | /var/tmp/data-pipeline-*) rm -rf "$folder" ;;
+        *) echo ".local is a link to $folder, which this project has not made: only the link is deleted." >&2 ;;
+    esac
+    rm -rf .local
+fi
+find logs -mindepth 1 ! -name .gitkeep -delete
+rm -rf .env .venv .cache lab/progress.json ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,49 @@
+"""Finding a stack's processes, also those that nobody watches any longer, and ending them."""
+
+import time
+from pathlib import Path
+
+import psutil
+
+from pipeline_common.errors import StackError
+
+#: Every process of a stack carries it in its environment: the stack's folder.
+MARK = "DATA_PIPELINE_STACK"
+
+
+def mark(folder: Path) -> dict[str, str]:
+    """The variables by which a stack's processes are found."""
+    # setproctitle would write a process's title over its environment; Airflow uses it.
+    return {MARK: str(folder), "SPT_NOENV": "1"}
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """The processes of the stack in `folder`, with all that they have started."""
+    found: dict[int, psutil.Process] = {}
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == str(folder):
+                # PostgreSQL's processes write their title over the environment as well.
+                found |= {p.pid: p for p in [process, *process.children(recursive=True)]}
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return [p for p in found.values() if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+def end_all(folder: Path, patience: float = 60.0) -> None:
+    """End what is left of the stack: SIGTERM first, SIGKILL after `patience` seconds.
+
+    Raises StackError if a process is still there after the same time again.
+    """
+    begin = time.monotonic()
+    while processes := processes_of(folder):
+        waited = time.monotonic() - begin
+        if waited > 2 * patience:
+            left = ", ".join(f"{p.pid} ({p.name()})" for p in processes)
+            raise StackError(f"These processes of the stack survive even SIGKILL: {left}.")
+        for process in processes:
+            try:
+                process.kill() if waited > patience else process.terminate()
+            except psutil.NoSuchProcess:
+                continue
+        psutil.wait_procs(processes, timeout=min(2, patience))

@@ -1,0 +1,1 @@
+"""What every layer uses: settings, sentences for errors, tables, SQL files."""

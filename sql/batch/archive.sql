@@ -1,0 +1,1 @@
+SELECT archive_batch(%(batch_id)s, %(rows)s, %(file)s, %(sha256)s);

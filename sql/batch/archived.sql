@@ -1,0 +1,2 @@
+-- The file that holds the raw rows of a batch, if they are not in the table.
+SELECT file, sha256 FROM archived_batches WHERE batch_id = %(batch_id)s;

@@ -1,0 +1,1 @@
+COPY read_back FROM STDIN (FORMAT csv, HEADER match);

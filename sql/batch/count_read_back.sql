@@ -1,0 +1,5 @@
+-- How many rows of the batch came back with the same value in each column.
+SELECT count(*)
+FROM raw_products AS raw
+JOIN read_back AS back USING (id)
+WHERE raw.batch_id = %(batch_id)s AND to_jsonb(raw) = to_jsonb(back);

@@ -1,0 +1,1 @@
+DELETE FROM archived_batches WHERE batch_id = %(batch_id)s;

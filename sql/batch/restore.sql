@@ -1,0 +1,8 @@
+-- With the ids that they had: the zones name them.
+INSERT INTO raw_products
+    (id, batch_id, source, line_number, ingestion_time, raw_text, raw_bytes, raw_size, raw_data,
+     processed)
+OVERRIDING SYSTEM VALUE
+SELECT id, batch_id, source, line_number, ingestion_time, raw_text, raw_bytes, raw_size, raw_data,
+       processed
+FROM read_back;

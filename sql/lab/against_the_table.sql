@@ -1,0 +1,9 @@
+-- A rule that contradicts the table: does a verdict call negative stock valid, does the clean zone
+-- still refuse it, and is each row in the one place where it was?
+SELECT EXISTS (SELECT FROM product_verdicts WHERE issues IS NULL AND stock < 0),
+       EXISTS (SELECT FROM pg_constraint
+               WHERE conrelid = 'clean_products'::regclass AND contype = 'c' AND convalidated
+                 AND pg_get_constraintdef(oid) ~ 'stock >= 0'),
+       EXISTS (SELECT FROM product_verdicts AS verdict
+               JOIN quarantine_products AS q USING (raw_id)
+               WHERE verdict.issues IS NULL AND verdict.stock < 0);

@@ -1,0 +1,11 @@
+-- The tables that a consumer in the arena fills; none has a key, so that nothing hides a mistake.
+CREATE TABLE readings (
+    partition int,
+    "offset" bigint,
+    sensor_id text,
+    time timestamptz,
+    temperature double precision
+);
+CREATE TABLE rejected (partition int, "offset" bigint, raw bytea, reason text);
+CREATE TABLE totals (sensor_id text PRIMARY KEY, readings bigint);
+CREATE TABLE positions (partition int PRIMARY KEY, "offset" bigint);

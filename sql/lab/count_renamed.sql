@@ -1,0 +1,4 @@
+-- Rows of a vendor that are rejected for a price that is there, by another name
+SELECT count(*) FROM quarantine_products
+WHERE batch_id = %(batch_id)s AND source = %(vendor)s
+  AND 'price_missing' = ANY (issues) AND raw_data ? %(field)s;

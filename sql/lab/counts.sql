@@ -1,0 +1,4 @@
+-- How many rows the three tables hold.
+SELECT (SELECT count(*) FROM raw_products) AS raw,
+       (SELECT count(*) FROM clean_products) AS clean,
+       (SELECT count(*) FROM quarantine_products) AS quarantined;

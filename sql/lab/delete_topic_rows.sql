@@ -1,0 +1,6 @@
+-- All that was read from a topic disappears, and that it was read
+DELETE FROM sensor_readings WHERE topic = %(topic)s;
+DELETE FROM sensor_readings_invalid WHERE topic = %(topic)s;
+DELETE FROM stream_duplicates WHERE topic = %(topic)s;
+DELETE FROM stream_expired WHERE topic = %(topic)s;
+DELETE FROM stream_offsets WHERE topic = %(topic)s;

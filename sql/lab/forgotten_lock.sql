@@ -1,0 +1,9 @@
+-- The forgotten session (forgotten_session.sql): has its lock gone, has a session been ended by
+-- another one since, and is nothing left of what it did?
+SELECT NOT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity AS session USING (pid)
+                   WHERE session.pid = forgotten.pid
+                     AND session.backend_start = forgotten.backend_start),
+       (SELECT sessions_killed FROM pg_stat_database WHERE datname = current_database())
+       > killed_before,
+       EXISTS (SELECT FROM clean_products WHERE stock > 0)
+FROM lab.forgotten_session AS forgotten;

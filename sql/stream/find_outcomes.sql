@@ -1,0 +1,11 @@
+-- What has become of the readings left in staging. Two say the same if all their values are equal:
+-- numbers as doubles, `extra` as JSON, whatever the order of its keys.
+SELECT s.partition, s."offset",
+       CASE WHEN r.time IS NULL THEN 'dropped_by_database' -- a trigger returned NULL
+            WHEN (r.temperature, r.humidity, r.pressure, r.location, r.extra)
+                 IS DISTINCT FROM (s.temperature, s.humidity, s.pressure, s.location, s.extra)
+            THEN 'conflict'
+            ELSE 'duplicate' END
+FROM staging s
+LEFT JOIN sensor_readings r
+  ON r.sensor_id = s.sensor_id AND r.time = s.time AND r.time BETWEEN %(first)s AND %(last)s

@@ -1,0 +1,7 @@
+-- Retention waits until this transaction has ended, or this one until retention is done.
+LOCK TABLE ONLY sensor_readings, ONLY sensor_readings_invalid IN ROW EXCLUSIVE MODE;
+-- While this row is locked, no validator writes records of the partition.
+SELECT o.next_offset, (SELECT max(older_than) FROM stream_expired)
+FROM stream_offsets o
+WHERE o.topic = %(topic)s AND o.topic_id = %(topic_id)s AND o.partition = %(partition)s
+FOR UPDATE OF o

@@ -1,0 +1,2 @@
+UPDATE sensor_readings_invalid SET "offset" = %(to)s
+WHERE topic_id = %(topic_id)s AND partition = %(partition)s AND "offset" = %(offset)s AND time = %(time)s

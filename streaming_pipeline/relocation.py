@@ -1,0 +1,101 @@
+"""Rows into the table where their records belong now, and out of the one where they were.
+
+Only rows that change are touched: also in compressed chunks the others stay as they are.
+"""
+
+from typing import Any
+
+from psycopg2.extensions import cursor as Cursor
+
+from pipeline_common.sql_files import read_sql
+from streaming_pipeline import store
+from streaming_pipeline.kafka_topic import Topic
+from streaming_pipeline.places import INVALID, VALID, Place
+from streaming_pipeline.rows import Invalid, Valid
+from streaming_pipeline.rules import RULE_VERSION
+from streaming_pipeline.store import Outcomes
+
+
+def put_readings(
+    cursor: Cursor,
+    topic: Topic,
+    these: dict[str, Any],
+    before: dict[int, Place],
+    readings: list[Valid],
+) -> tuple[set[int], Outcomes]:
+    """Readings into their table, and out of it what is none any more.
+
+    Returns the offsets of later readings that made room for them, and the outcomes of those that
+    are not in the table.
+    """
+    made_room: set[int] = set()
+    unchanged: set[int] = set()
+    if readings:
+        cursor.execute(read_sql("stream/make_staging"))
+        store.stage(cursor, topic, readings)
+        made_room = fetch(cursor, "stream/make_room", these | store.bounds(readings))
+        unchanged = fetch(cursor, "stream/find_unchanged", store.bounds(readings))
+    stored = {offset: place for offset, place in before.items() if place.table == VALID}
+    delete(cursor, "stream/delete_readings", these, stored, stored.keys() - unchanged - made_room)
+    changed = [reading for reading in readings if reading[0].offset not in unchanged]
+    if not changed:
+        return made_room, {}
+    store.stage(cursor, topic, changed)
+    # Asked first, so that nothing is tried, and decompressed for it, whose key is taken.
+    taken = {
+        origin: outcome
+        for origin, outcome in store.find_outcomes(cursor, changed).items()
+        if outcome != store.DROPPED
+    }
+    others = [reading for reading in changed if store.origin_of(reading) not in taken]
+    return made_room, taken | store.store_carefully(cursor, topic, others)
+
+
+def put_rejections(
+    cursor: Cursor,
+    topic: Topic,
+    these: dict[str, Any],
+    before: dict[int, Place],
+    rejections: list[Invalid],
+) -> None:
+    """Records into quarantine, and out of it those that are there no more, or for other reasons."""
+    quarantined = {offset: place for offset, place in before.items() if place.table == INVALID}
+    unchanged = {
+        record.offset
+        for record, rejection, _ in rejections
+        if (place := quarantined.get(record.offset))
+        and (place.issues, place.rule_version) == (rejection.issues, RULE_VERSION)
+    }
+    delete(cursor, "stream/delete_rejections", these, quarantined, quarantined.keys() - unchanged)
+    changed = [rejection for rejection in rejections if rejection[0].offset not in unchanged]
+    store.insert_rejections(cursor, topic, changed)
+
+
+def put_duplicates(
+    cursor: Cursor, topic: Topic, these: dict[str, Any], had: set[int], wanted: set[int]
+) -> None:
+    """Note those that are duplicates now, forget those that are none any more."""
+    if had - wanted:
+        parameters = these | {"offsets": list(had - wanted)}
+        cursor.execute(read_sql("stream/delete_duplicates"), parameters)
+    new = [(these["partition"], offset) for offset in wanted - had]
+    store.insert_duplicates(cursor, topic, new)
+
+
+def delete(
+    cursor: Cursor, query: str, these: dict[str, Any], rows: dict[int, Place], offsets: set[int]
+) -> None:
+    """Delete the rows of some offsets; the query is given the bounds of their times."""
+    places = [rows[offset] for offset in offsets]
+    if not places:
+        return
+    times = [place.time for place in places if place.time]
+    sensors = list({place.sensor_id for place in places})
+    bounds = {"first": min(times), "last": max(times), "sensors": sensors}
+    cursor.execute(read_sql(query), these | bounds | {"offsets": list(offsets)})
+
+
+def fetch(cursor: Cursor, query: str, parameters: dict[str, Any]) -> set[int]:
+    """The offsets that a query returns."""
+    cursor.execute(read_sql(query), parameters)
+    return {offset for (offset,) in cursor}

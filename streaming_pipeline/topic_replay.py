@@ -1,0 +1,141 @@
+"""Goes over a topic again, partition by partition, and re-validates it by the rules of today."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from functools import partial
+from threading import Event
+
+from psycopg2.extensions import connection as Connection
+
+from pipeline_common.errors import StackError
+from pipeline_common.settings import Settings
+from pipeline_common.sql_files import read_sql
+from streaming_pipeline import offsets
+from streaming_pipeline.database import Database, transaction
+from streaming_pipeline.kafka_python_client import KafkaPythonClient
+from streaming_pipeline.kafka_topic import Topic, ensure_topic
+from streaming_pipeline.places import VALID
+from streaming_pipeline.record_batch import Batch
+from streaming_pipeline.revalidation import Move, revalidate
+from streaming_pipeline.waiting import Server
+from streaming_pipeline.writer import do_in_parts
+
+PROGRESS_SECONDS = 5.0
+log = logging.getLogger("replay")
+
+
+class Replay:
+    """Goes over a topic again, from the beginning or from a time."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        topic: str,
+        since: datetime | None,
+        *,
+        dry_run: bool,
+        stopping: Event,
+    ) -> None:
+        self.bootstrap = settings.kafka_bootstrap_servers
+        self.database = Database(settings.timescale, stopping)
+        self.since = since
+        self.dry_run = dry_run
+        self.stopping = stopping
+        self.kafka = Server(f"Kafka at {self.bootstrap}", stopping)
+        self.topic: Topic = self.kafka.ask(partial(ensure_topic, self.bootstrap, topic))
+        self.totals: Counter[str] = Counter()  # records by table, of the last pass
+        self.moves: Counter[tuple[str, str]] = Counter()  # from where to where, of all passes
+        self.first: dict[tuple[str, str], Move] = {}
+        self.last_said = time.monotonic()
+
+    def run(self) -> None:
+        """Re-validate until nothing changes any more.
+
+        A reading that enters quarantine may have duplicates in a partition that was re-validated
+        before; one of them is found to be valid when that partition is re-validated once more.
+        """
+        self.database.do(summarize)
+        left_readings = True
+        while left_readings and not self.stopping.is_set():
+            self.totals.clear()
+            left_readings = self.go_over() and not self.dry_run
+
+    def go_over(self) -> bool:
+        """Re-validate all partitions once; whether a reading has left its table."""
+        left_readings = False
+        known = self.database.do(partial(offsets.read, topic=self.topic.name))
+        new_client = partial(KafkaPythonClient, self.bootstrap, self.topic.name, None)
+        with closing(self.kafka.ask(new_client)) as client:
+            for partition, stored in sorted(known.items()):
+                if stored.topic_id != self.topic.id:
+                    log.warning(
+                        "partition %d was read from another topic of this name, which Kafka no "
+                        "longer holds: its rows stay as they are",
+                        partition,
+                    )
+                    continue
+                for move in self.go_over_partition(client, partition, stored.next):
+                    left_readings |= move.before == VALID
+                    self.moves[move.before, move.after] += 1
+                    self.first.setdefault((move.before, move.after), move)
+        return left_readings
+
+    def refuse_a_log_that_ends_before(
+        self, client: KafkaPythonClient, partition: int, position: int
+    ) -> None:
+        """Raise StackError if Kafka has lost what was read before: it will never come."""
+        held = self.kafka.ask(partial(client.held, [partition])).get(partition)
+        if held is None or held.end <= position:
+            raise StackError(
+                f"Kafka no longer holds all that was read of partition {partition}: nothing after "
+                f"offset {position - 1}. What is in the database stays as it is."
+            )
+
+    def go_over_partition(
+        self, client: KafkaPythonClient, partition: int, end: int
+    ) -> Iterator[Move]:
+        """Re-validate a partition's records, up to where the database has read it."""
+        client.assign([partition])
+        position = self.kafka.ask(partial(self.start, client, partition))
+        client.seek(partition, position)
+        action = partial(revalidate, dry_run=self.dry_run)
+        while position < end and not self.stopping.is_set():
+            stretch = self.kafka.ask(lambda: client.poll(0.5)).stretches.get(partition)
+            if stretch is None:
+                self.refuse_a_log_that_ends_before(client, partition, position)
+                continue
+            position = stretch.after
+            records = [record for record in stretch.records if record.offset < end]
+            if not records:  # only marks of transactions are left
+                continue
+            if len(records) < len(stretch.records):
+                position = records[-1].offset + 1
+                client.seek(partition, position)
+            batch = Batch(
+                self.topic, {partition: records}, {partition: stretch.start}, {partition: position}
+            )
+            for done in do_in_parts(self.database, action, batch):
+                end = done.end
+                self.totals.update(done.counts)
+                yield from done.moves
+            if time.monotonic() - self.last_said > PROGRESS_SECONDS:
+                self.last_said = time.monotonic()
+                log.info("%d records re-validated", self.totals.total())
+
+    def start(self, client: KafkaPythonClient, partition: int) -> int:
+        """The first offset to re-validate."""
+        held = client.held([partition])[partition]
+        if self.since is None:
+            return held.first
+        found = client.offset_at(partition, max(int(self.since.timestamp() * 1000), 0))
+        return held.end if found is None else found
+
+
+def summarize(connection: Connection) -> None:
+    """Let the index of offsets know the rows that were written last."""
+    with transaction(connection) as cursor:
+        cursor.execute(read_sql("stream/summarize_offsets"))

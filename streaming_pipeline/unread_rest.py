@@ -1,0 +1,96 @@
+"""A record batch that could not be read is one row of quarantine: what if it can be read now?
+
+The row is at the first offset that could not be read, and stands for the rest of its batch, however
+many records that is; the ledger counts it as one. Once there is a decoder for it, a replay gives
+each of these records a place of its own, and counts it. The row moves on behind them, and goes with
+the last one. So the ledger holds after each transaction, whatever part of the batch it has held.
+"""
+
+from datetime import datetime
+from struct import unpack_from
+from typing import Any, NamedTuple
+
+from psycopg2.extensions import cursor as Cursor
+
+from pipeline_common.sql_files import read_sql
+from streaming_pipeline.places import INVALID, Place
+from streaming_pipeline.record import UNREADABLE, Record
+
+#: Of a record batch: its first offset, and in format 2 how far the last one is from that.
+_BASE, _MAGIC, _DELTA, _HEAD_BYTES = 0, 16, 23, 27
+
+
+class Rest(NamedTuple):
+    """A row of quarantine, and the offsets for which it stands: its own up to `last`."""
+
+    offset: int
+    last: int
+    time: datetime
+
+    @property
+    def place(self) -> Place:
+        """Where its records are; without a version of the rules, for it is no verdict on them."""
+        return Place(INVALID, self.time, None, [UNREADABLE])
+
+
+def last_offset(offset: int, head: bytes) -> int:
+    """The last offset of the batch that begins with `head`, in which `offset` is."""
+    if len(head) < _HEAD_BYTES or head[_MAGIC] != 2:
+        return offset
+    base: int = unpack_from(">q", head, _BASE)[0]
+    delta: int = unpack_from(">i", head, _DELTA)[0]
+    return max(offset, base + delta)
+
+
+def readable_rests(
+    cursor: Cursor, these: dict[str, Any], records: list[Record], start: int, after: int
+) -> list[Rest]:
+    """The rests of which a stretch, from `start` up to before `after`, has records."""
+    cursor.execute(read_sql("stream/find_rests"), these | {"start": start, "after": after})
+    rests = [
+        Rest(offset, last_offset(offset, bytes(head or b"")), time) for offset, time, head in cursor
+    ]
+    still = {record.offset for record in records if record.fault == UNREADABLE}
+    return [rest for rest in rests if rest.offset not in still and any(_of(rest, records))]
+
+
+def _of(rest: Rest, records: list[Record]) -> list[Record]:
+    return [record for record in records if rest.offset <= record.offset <= rest.last]
+
+
+def give_places(
+    rests: list[Rest], records: list[Record], before: dict[int, Place], expired: set[int]
+) -> int:
+    """Enter into `before` those of the rests' records that have no place of their own: how many.
+
+    Those whose rows retention has taken, `expired`, have had one and are counted.
+    """
+    count = 0
+    for rest in rests:
+        for record in _of(rest, records):
+            if record.offset not in before and record.offset not in expired:
+                before[record.offset] = rest.place
+                count += 1
+    return count
+
+
+def move_on(
+    cursor: Cursor, these: dict[str, Any], rests: list[Rest], start: int, after: int
+) -> int:
+    """Move the rests' rows behind the stretch; how many are deleted, for they are at their end.
+
+    They pass over rows of quarantine: their records have a place already.
+    """
+    deleted = 0
+    for rest in rests:
+        if rest.offset < start:  # what is before the stretch it still stands for
+            continue
+        cursor.execute(
+            read_sql("stream/find_quarantined"), these | {"first": after, "last": rest.last}
+        )
+        taken = {offset for (offset,) in cursor}
+        to = next((offset for offset in range(after, rest.last + 1) if offset not in taken), None)
+        deleted += to is None
+        query = "stream/delete_rest" if to is None else "stream/move_rest"
+        cursor.execute(read_sql(query), these | rest._asdict() | {"to": to})
+    return deleted

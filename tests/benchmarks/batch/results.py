@@ -1,0 +1,47 @@
+"""The results as a table, and the page in docs/ that keeps it."""
+
+import os
+import platform
+import sys
+from datetime import datetime, timezone
+
+from pipeline_common.settings import PROJECT_FOLDER
+from tests.benchmarks.batch.measure import Result
+
+PAGE = PROJECT_FOLDER / "docs" / "batch-benchmark.md"
+PLOT = PAGE.with_suffix(".svg")
+MARK = "<!-- written by make bench-batch -->\n"
+HEADERS = ["", "rows", "seconds", "rows/s", "of limit", "CPU s", "of limit's CPU"]
+HEADERS += ["client MB", "server MB", "clean rows"]
+
+
+def figures(results: list[Result]) -> list[list[str]]:
+    """A line for each contender; ratios are to the limit at the same size, or at the next one."""
+    limits = {r["rows"]: r for r in results if r["contender"] == "limit"}
+    lines = []
+    for r in results:
+        best = limits[min((n for n in limits if n >= r["rows"]), default=max(limits))]
+        rate, per_cpu = r["rows"] / r["seconds"], r["rows"] / r["cpu"]
+        ratio, cpu_ratio = (
+            rate * best["seconds"] / best["rows"],
+            per_cpu * best["cpu"] / best["rows"],
+        )
+        speed = [f"{r['seconds']:.1f}", f"{rate:,.0f}", f"{100 * ratio:.1f} %"]
+        cpu = [f"{r['cpu']:.1f}", f"{100 * cpu_ratio:.1f} %"]
+        memory = [f"{r['client_mb']:.0f}", f"{r['server_mb']:.0f}"]
+        lines.append([r["contender"], f"{r['rows']:,}", *speed, *cpu, *memory, f"{r['clean']:,}"])
+    return lines
+
+
+def write_page(lines: list[list[str]], dag: list[float], peers: list[str]) -> None:
+    """Put the tables into the page, with the day, the machine and the versions."""
+    rows = ["| " + " | ".join(line) + " |" for line in (HEADERS, ["---"] * len(HEADERS), *lines)]
+    day = f"{datetime.now(timezone.utc):%Y-%m-%d}"
+    machine = (
+        f"{day}, {os.cpu_count()} cores, {platform.platform()}, Python {sys.version.split()[0]}"
+    )
+    overhead = ", ".join(f"{seconds:.1f} s" for seconds in dag) or "not measured in this run"
+    text = [*rows, "", f"The DAG, from trigger to report with 45 products: {overhead}."]
+    text += ["", f"{machine}, PostgreSQL 15. Peers: {', '.join(peers)}.", ""]
+    before, _, after = PAGE.read_text().split(MARK)
+    PAGE.write_text(MARK.join([before, "\n".join(text), after]))

@@ -1,0 +1,138 @@
+"""The work of each statement grows with the batch, not with its square, whatever the planner knows.
+
+auto_explain reports, for every statement that the steps execute, the plan and the rows that each of
+its nodes went through. A nested loop over a batch shows as far more rows than the batch has.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import psycopg2
+import pytest
+from psycopg2.extensions import connection as Connection
+
+from batch_pipeline import report, steps
+from batch_pipeline.scraper import VENDORS, scrape
+from tests.databases import as_admin
+from tests.integration.batch.conftest import run_batch
+
+#: What the planner knows, and the sizes of the batch that it then meets. Above 20,000 rows a fresh
+#: database was slow: a nested loop over the table that the statement filled.
+CASES = [("fresh", 30_000)]
+CASES += [(known, rows) for known in ("restored", "analysed", "stale") for rows in (45, 1000, 6000)]
+#: Rows that one node of a plan may go through, for each row of the batch and of the zones.
+FACTOR = 4
+ALLOWANCE = 10_000  # a loop over a few dozen rows is the right plan
+LOOPS = 100
+EXPLAIN = """
+    LOAD 'auto_explain';
+    SET auto_explain.log_min_duration = 0;
+    SET auto_explain.log_analyze = on;
+    SET auto_explain.log_timing = off;
+    SET auto_explain.log_format = json;
+    SET auto_explain.log_level = notice"""
+
+
+class Plans:
+    """Takes a connection's notices and keeps the plans among them, as psycopg2 asks for: a list."""
+
+    def __init__(self) -> None:
+        self.found: list[dict[str, Any]] = []
+
+    def append(self, notice: str) -> None:
+        _, is_plan, plan = notice.partition("plan:\n")
+        if is_plan:
+            self.found.append(json.loads(plan))
+
+
+def products(rows: int, seed: int) -> dict[str, Iterator[str]]:
+    """`rows` records of three vendors; any two batches have most of their products in common."""
+    return {vendor: scrape(vendor, rows // len(VENDORS), seed) for vendor in VENDORS}
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+def rows_seen(node: dict[str, Any]) -> float:
+    """Rows that a node returned or threw away, over all of its loops."""
+    removed = sum(value for key, value in node.items() if key.startswith("Rows Removed"))
+    return float(node["Actual Loops"] * (node["Actual Rows"] + removed))
+
+
+def assert_linear(plans: Plans, rows: int) -> None:
+    """No node of any statement went through more than a few times `rows`.
+
+    A table that is read again for each row of a batch is refused even if it looks empty: rows that
+    the statement itself has inserted are read, too, but not counted.
+    """
+    assert plans.found
+    for plan in plans.found:
+        for node in nodes(plan["Plan"]):
+            kind, seen, loops = node["Node Type"], rows_seen(node), node["Actual Loops"]
+            assert seen <= FACTOR * rows + ALLOWANCE, f"{kind}: {seen:,.0f} rows: {plan}"
+            assert kind != "Seq Scan" or loops <= LOOPS, f"{kind}, {loops} times: {plan}"
+
+
+def explained(login: dict[str, Any]) -> tuple[Connection, Plans]:
+    """A connection whose plans are kept; only a superuser may load auto_explain."""
+    connection = psycopg2.connect(**as_admin(login))
+    plans = Plans()
+    connection.notices = plans
+    with connection, connection.cursor() as cursor:
+        cursor.execute(EXPLAIN)
+        cursor.execute("SET SESSION AUTHORIZATION %s", [login["user"]])
+    return connection, plans
+
+
+def execute(connection: Connection, sql: str) -> None:
+    with connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+@pytest.fixture
+def quiet_db(pipeline_db: dict[str, Any]) -> dict[str, Any]:
+    """A database whose statistics change only when the test wants it."""
+    with closing(psycopg2.connect(**as_admin(pipeline_db))) as connection:
+        execute(
+            connection,
+            """DO $$ DECLARE one regclass; BEGIN
+               FOR one IN SELECT oid FROM pg_class
+                          WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+               LOOP EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)', one);
+               END LOOP; END $$""",
+        )
+    return pipeline_db
+
+
+def prepare(login: dict[str, Any], statistics: str, rows: int) -> None:
+    """An earlier batch, and what the planner knows of it: after a restore nothing at all."""
+    if statistics == "fresh":
+        return
+    with (
+        closing(psycopg2.connect(**as_admin(login))) as admin,
+        closing(psycopg2.connect(**login)) as connection,
+    ):
+        if statistics == "stale":  # from when there were next to no rows
+            execute(admin, "ANALYZE")
+        run_batch(connection, "earlier", products(rows, seed=2))
+        if statistics == "analysed":
+            execute(admin, "ANALYZE")
+
+
+@pytest.mark.parametrize(("statistics", "rows"), CASES)
+def test_no_statement_of_a_batch_is_quadratic(
+    quiet_db: dict[str, Any], statistics: str, rows: int
+) -> None:
+    prepare(quiet_db, statistics, rows)
+    connection, plans = explained(quiet_db)
+    with closing(connection):
+        run_batch(connection, "run", products(rows, seed=1))
+        run_batch(connection, "overlap", products(rows, seed=2))
+        for step in (*steps.AFTER_LANDING, report.generate_report):  # and once more
+            step(connection, "run")
+    assert_linear(plans, 4 * rows)

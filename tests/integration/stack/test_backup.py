@@ -1,0 +1,286 @@
+"""A database that is lost comes back as it was at any moment since its first backup.
+
+The stream's drill is beside the others, in tests/faults; here it is the batch.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timezone
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from backup.__main__ import back_up, restore
+from backup.places import Processes
+from local_stack.stack import Stack
+from pipeline_common.errors import StackError
+from tests.databases import archive_wal
+from tests.integration.batch.conftest import ledger, product, rows, run_batch
+from tests.own_stack import stack_of_its_own
+
+NAME = "my_postgres"
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """A PostgreSQL that these tests alone may lose."""
+    with stack_of_its_own("backup", NAME) as stack:
+        yield stack
+
+
+@pytest.fixture
+def place(stack: Stack) -> Processes:
+    """It runs, whatever the test before has done to it."""
+    stack.up(NAME)
+    return Processes(stack)
+
+
+def lose(stack: Stack) -> None:
+    """kill -9 the server and delete its data; supervisord may start it again meanwhile."""
+    stack.kill(NAME)
+    data = stack.folder / "data/postgres"
+    while data.exists():
+        shutil.rmtree(data, ignore_errors=True)
+
+
+def run(stack: Stack, batch: str) -> None:
+    """A batch of ten products, two of them invalid."""
+    lines = [product(f"{batch}-{number}", price=number - 1) for number in range(10)]
+    with closing(psycopg2.connect(**stack.settings.postgres)) as connection:
+        run_batch(connection, batch, {"shop": lines})
+
+
+def batches(stack: Stack) -> dict[str, tuple[int, int]]:
+    """Rows of each batch in the clean zone and quarantine; each ledger balances."""
+    found = {}
+    with closing(psycopg2.connect(**stack.settings.postgres)) as connection:
+        for (name,) in rows(connection, "SELECT DISTINCT batch_id FROM raw_products"):
+            if name.startswith("night"):
+                has = ledger(connection, name)
+                assert has.adds_up
+                found[name] = (has.clean, has.quarantined)
+    return found
+
+
+def now() -> datetime:
+    """A moment with nothing stored in the second around it: a backup's name has whole seconds."""
+    time.sleep(1.1)
+    return datetime.now(timezone.utc)
+
+
+def archived(stack: Stack) -> list[Path]:
+    """The kept base backups and WAL segments of all clusters."""
+    folder = stack.folder / "backups" / NAME
+    return sorted([*folder.glob("*/base/*"), *folder.glob("*/wal/" + 24 * "[0-9A-F]" + ".gz")])
+
+
+def test_nothing_is_archived_before_the_first_backup(stack: Stack, place: Processes) -> None:
+    archive_wal(stack.settings.postgres)
+    assert archived(stack) == []
+    with pytest.raises(StackError, match="There is no backup"):
+        place.run(NAME, "restore.sh", "find")
+
+
+def test_a_lost_database_goes_back_to_a_moment_and_the_batch_is_run_again(
+    stack: Stack, place: Processes
+) -> None:
+    run(stack, "night 1")
+    back_up(place, [NAME])
+    assert (stack.folder / "backups" / NAME).stat().st_mode & 0o777 == 0o700
+    run(stack, "night 2")
+    moment = now()
+    run(stack, "night 3")
+    archive_wal(stack.settings.postgres)
+    lose(stack)
+    base = place.run(NAME, "restore.sh", "find")
+    restore(place, [NAME], moment)
+    assert place.run(NAME, "restore.sh", "find") > base  # on the new timeline
+    assert batches(stack) == dict.fromkeys(["night 1", "night 2"], (8, 2))
+    run(stack, "night 3")
+    assert batches(stack) == dict.fromkeys(["night 1", "night 2", "night 3"], (8, 2))
+
+
+def test_without_a_time_all_that_is_archived_comes_back(stack: Stack, place: Processes) -> None:
+    back_up(place, [NAME])
+    run(stack, "night 4")
+    stack.stop(NAME)  # whoever stops the server has it archive its last WAL
+    shutil.rmtree(stack.folder / "data/postgres")
+    restore(place, [NAME], None)
+    assert batches(stack)["night 4"] == (8, 2)
+
+
+def test_a_later_moment_than_the_restored_one_is_not_lost(stack: Stack, place: Processes) -> None:
+    """Whoever has gone back too far can still have what came after: it is on another timeline."""
+    back_up(place, [NAME])
+    early = now()
+    run(stack, "night 5")
+    late = now()
+    run(stack, "night 6")
+    restore(place, [NAME], early)
+    assert not batches(stack).keys() & {"night 5", "night 6"}
+    run(stack, "night 7")
+    restore(place, [NAME], late)
+    assert batches(stack).keys() & {"night 5", "night 6", "night 7"} == {"night 5"}
+
+
+def test_a_moment_that_no_archived_wal_reaches_is_the_end_of_the_archive(
+    stack: Stack, place: Processes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    back_up(place, [NAME])
+    run(stack, "night 8")
+    stack.stop(NAME)
+    restore(place, [NAME], now())
+    assert "night 8" in batches(stack)
+    assert "Nothing in the archive is later than" in capfd.readouterr().err.replace("\n", " ")
+
+
+def test_a_damaged_backup_is_refused_and_the_old_data_stays(stack: Stack, place: Processes) -> None:
+    back_up(place, [NAME])
+    run(stack, "night 9")
+    before = batches(stack)
+    *_, manifest = sorted((stack.folder / "backups" / NAME).glob("*/base/*/backup_manifest"))
+    good = manifest.read_text()
+    manifest.write_text(good.replace('"Checksum": "', '"Checksum": "0', 1))
+    with pytest.raises(StackError, match=r"(?s)checksum.*as it was"):
+        restore(place, [NAME], None)
+    manifest.write_text(good)
+    stack.up(NAME)
+    assert batches(stack) == before
+
+
+def test_ctrl_c_in_the_middle_leaves_the_old_data_as_it_was(stack: Stack, place: Processes) -> None:
+    back_up(place, [NAME])
+    run(stack, "night 10")
+    before = batches(stack)
+    private = stack.folder / "data/postgres/restored/postmaster.pid"
+
+    def press() -> None:
+        while not private.exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        restore(place, [NAME], None)
+    assert not private.parent.exists()
+    stack.up(NAME)
+    assert batches(stack) == before
+
+
+def test_three_backups_are_kept_and_the_wal_since_then(stack: Stack, place: Processes) -> None:
+    moments = []
+    for _ in range(4):
+        back_up(place, [NAME])
+        moments.append(now())
+    kept = archived(stack)
+    bases = [path for path in kept if path.parent.name == "base"]
+    assert len(bases) == 3
+    first = min((base / "first_wal").read_text().strip()[8:] for base in bases)
+    assert min(path.name[8:24] for path in kept if path not in bases) >= first
+    restore(place, [NAME], moments[1])
+    with pytest.raises(StackError, match="There is no backup from before"):
+        place.run(NAME, "restore.sh", "find", str(moments[0]))
+
+
+def test_the_backups_of_restores_delete_none(stack: Stack, place: Processes) -> None:
+    """Whoever looks for the right moment restores more than once."""
+    back_up(place, [NAME])
+    first = place.run(NAME, "restore.sh", "find")
+    moment = now()
+    for _ in range(3):
+        back_up(place, [NAME], after_restore=True)
+    assert place.run(NAME, "restore.sh", "find") > first
+    assert place.run(NAME, "restore.sh", "find", str(moment)) == first
+
+
+def test_what_was_stored_since_a_restore_without_a_backup_is_not_given_up_unasked(
+    stack: Stack, place: Processes
+) -> None:
+    """Its timeline is found only by a backup on it: here the restore is killed before that one."""
+    (stack.folder / "data/postgres/restored").mkdir()  # by a restore that was killed
+    back_up(place, [NAME])
+    stack.stop(NAME)
+    (stack.folder / "data/postgres/restored").mkdir()
+    place.run(NAME, "restore.sh", "restore")
+    stack.up(NAME)
+    run(stack, "night 11")
+    with pytest.raises(StackError, match="make backup"):
+        place.run(NAME, "restore.sh", "find")
+    back_up(place, [NAME])
+    restore(place, [NAME], None)
+    assert "night 11" in batches(stack)
+
+
+@pytest.mark.parametrize("moved", ["half of the old data", "all of it, and half of the new"])
+def test_a_restore_that_was_killed_among_its_renames_is_undone_by_the_next_one(
+    stack: Stack, place: Processes, moved: str
+) -> None:
+    back_up(place, [NAME])
+    run(stack, f"night {moved}")
+    before = batches(stack)
+    stack.stop(NAME)
+    data = stack.folder / "data/postgres"
+    names = sorted(path.name for path in data.iterdir())
+    new, old = data / "restored", data / "replaced"
+    for folder in (new, old):
+        folder.mkdir()
+    taken = names[::2] if moved.startswith("half") else names
+    for name in taken:
+        (data / name).rename(old / name)
+    if taken is names:
+        for name in names[::2]:
+            (data / name).write_text("of the new one")
+    *_, manifest = sorted((stack.folder / "backups" / NAME).glob("*/base/*/backup_manifest"))
+    good = manifest.read_text()
+    manifest.write_text(good.replace('"Checksum": "', '"Checksum": "0', 1))
+    with pytest.raises(StackError, match="checksum"):  # so it shows what it would begin with
+        restore(place, [NAME], None)
+    manifest.write_text(good)
+    assert not new.exists()
+    assert not old.exists()
+    stack.up(NAME)
+    assert batches(stack) == before
+
+
+def test_a_new_cluster_does_not_write_into_the_archive_of_the_lost_one(
+    stack: Stack, place: Processes
+) -> None:
+    back_up(place, [NAME])
+    kept = batches(stack)
+    moment = now()
+    stack.stop(NAME)
+    shutil.rmtree(stack.folder / "data/postgres")
+    before = archived(stack)
+    stack.up(NAME)  # as who has not read that page
+    archive_wal(stack.settings.postgres)
+    assert archived(stack) == before
+    back_up(place, [NAME])
+    assert batches(stack) == {}
+    restore(place, [NAME], moment)
+    assert batches(stack) == kept
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["my_redis"], "my_redis is none of"),
+        (["--time", "yesterday"], "is no time"),
+        (["--time", "2026-11-24T08:00:00"], "has no zone"),
+        (["--time", "2999-01-01T00:00:00Z"], "is in the future"),
+    ],
+)
+def test_wrong_usage_is_refused_before_anything_is_looked_at(
+    arguments: list[str], said: str
+) -> None:
+    command = [sys.executable, "-m", "backup", "restore", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr

@@ -1,0 +1,98 @@
+"""Simulator and validator at a real terminal: what the view shows is what the database has."""
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
+
+from pipeline_common.settings import PROJECT_FOLDER
+from tests.databases import as_admin
+from tests.integration.streaming.conftest import Pipeline
+from tests.terminal import Terminal, terminal
+
+COLUMNS = 80
+END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'"
+SHOW_CURSOR, HIDE_CURSOR = b"\x1b[?25h", b"\x1b[?25l"
+
+AtTerminal = Callable[..., AbstractContextManager[Terminal]]
+
+
+@pytest.fixture
+def at_terminal(pipeline: Pipeline) -> AtTerminal:
+    """Run a script of the stream at a terminal, on the test's own topic and database."""
+
+    def run(script: str, *arguments: str, **environment: str) -> AbstractContextManager[Terminal]:
+        path = str(PROJECT_FOLDER / "streaming_pipeline" / script)
+        inherited = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS")}
+        return terminal(
+            [sys.executable, path, "--topic", pipeline.topic, *arguments],
+            inherited | pipeline.environment | environment,
+            columns=COLUMNS,
+        )
+
+    return run
+
+
+def test_the_validator_shows_rate_lag_partitions_verdicts_and_the_last_rejection(
+    pipeline: Pipeline, at_terminal: AtTerminal
+) -> None:
+    pipeline.send(*map(pipeline.reading, range(20)), pipeline.reading(0), partition=1)
+    pipeline.send(pipeline.reading(30, temperature=999), b"\x1b[2Jno JSON", partition=4)
+    pipeline.producer.flush()
+    with at_terminal("stream_validator.py", "--group", pipeline.topic) as view:
+        view.wait_for(r"stream_validator.py, \d+ s: 23 records, [\d.]+/s, lag 0")
+        view.wait_for(r"partition 1 .*/s +lag 0")
+        view.wait_for(r"valid +█+.* 87.0 % +20\s+invalid +█.* 8.7 % +2\s+duplicate .* 4.3 % +1\s")
+        view.wait_for(r"last rejection: \w+, partition 4, offset 1\s+\\x1b\[2Jno JSON")
+        view.process.send_signal(signal.SIGINT)
+        assert view.ended() == 0
+        assert all(len(line) <= COLUMNS for line in view.shown.splitlines())
+    assert re.search(r"in +\| +23 \|\s+\+-+\+-+\+\s*$", view.shown)  # the view is gone
+    assert view.raw.rfind(SHOW_CURSOR) > view.raw.rfind(HIDE_CURSOR)
+    assert pipeline.rows("SELECT count(*) FROM sensor_readings WHERE topic IS NOT NULL") == [(20,)]
+
+
+def test_a_log_line_is_above_the_view(pipeline: Pipeline, at_terminal: AtTerminal) -> None:
+    """The database takes no connection for a while: the validator says so once, and goes on."""
+    name, login = pipeline.login["dbname"], as_admin(pipeline.login) | {"dbname": "postgres"}
+    admin = Pipeline(pipeline.kafka, pipeline.topic, login, pipeline.producer)
+    with at_terminal("stream_validator.py", "--group", pipeline.topic) as view:
+        pipeline.send(pipeline.reading(1))
+        view.wait_for(r"stream_validator.py, \d+ s: 1 records")
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        admin.rows(END_SESSIONS.format(name))
+        pipeline.send(pipeline.reading(2))
+        waits = r"does\s+not\s+answer:\s+waiting\s+for\s+it"  # the terminal is narrow
+        view.wait_for(waits + r"[\s\S]*\n *stream_validator.py, \d+ s: 1 records")
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        view.wait_for(r"stream_validator.py, \d+ s: 2 records")
+        view.process.send_signal(signal.SIGINT)
+        assert view.ended() == 0
+    assert re.search(r"answers\s+again", view.shown)
+
+
+def test_the_simulator_shows_rate_partitions_and_kinds(at_terminal: AtTerminal) -> None:
+    with at_terminal("sensor_simulator.py", "--rate", "200") as view:
+        view.wait_for(r"sensor_simulator.py, \d+ s: [\d,]+ records, [\d.]+/s")
+        view.wait_for(r"partition \d +█+ +[\d.]+/s")
+        view.wait_for(r"valid +█+.* [\d.]+ % +[\d,]+\s+[\s\S]*not yet acknowledged: \d+")
+        view.process.send_signal(signal.SIGINT)
+        assert view.ended() == 0
+        assert all(len(line) <= COLUMNS for line in view.shown.splitlines())
+    assert re.search(r"\| all +\| +\d+ \| +0 \|", view.shown)
+
+
+@pytest.mark.parametrize("setting", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
+def test_a_terminal_that_is_not_to_be_drawn_on_gets_log_lines(
+    at_terminal: AtTerminal, setting: dict[str, str]
+) -> None:
+    with at_terminal("sensor_simulator.py", "--rate", "50", **setting) as lines:
+        lines.wait_for(r"INFO simulator: \d+ sent, \d+ not yet acknowledged")
+        lines.process.send_signal(signal.SIGINT)
+        assert lines.ended() == 0
+    assert b"\x1b" not in lines.raw
+    assert "/s" not in lines.shown.split("+---")[0]
