@@ -1,4 +1,4 @@
--- Lag in time: how long each sensor of the last week has been silent
+-- Freshness: how long each sensor of the last week has been silent
 SELECT sensor_id,
        max(time) AS last_reading,
        date_trunc('second', now() - max(time)) AS ago

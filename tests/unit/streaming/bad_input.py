@@ -38,10 +38,11 @@ class Case(NamedTuple):
 
 
 def rows_under(heading: str) -> Iterator[list[str]]:
-    """The cells of the table's rows under a heading, without its head."""
+    """The cells of the rows of the tables under a heading, without their heads."""
     section = PAGE.split(f"## {heading}\n")[1].split("\n## ")[0]
-    for line in [line for line in section.splitlines() if line.startswith("|")][2:]:
-        yield [cell.strip() for cell in line.strip("|").split("|")]
+    for table in re.findall(r"(?:^\|.*\n)+", section, re.M):
+        for line in table.splitlines()[2:]:
+            yield [cell.strip() for cell in line.strip("|").split("|")]
 
 
 def as_sent(cell: str) -> bytes | None:
