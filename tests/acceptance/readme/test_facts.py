@@ -114,8 +114,7 @@ def test_the_project_tree_is_that_of_the_repository() -> None:
 
 
 def test_the_dependency_table_is_that_of_the_requirements() -> None:
-    listed = section("README.md", "## Dependencies").split("| Package |")[1]
-    rows = list(table_rows(listed))
+    rows = list(table_rows(section("README.md", "## Dependencies")))
     assert [row[0] for row in rows] == requirements()
     assert all(row[1] for row in rows)
 
