@@ -1,5 +1,6 @@
 """The path of one product or raw row: as received, validated, its zone, and what superseded it."""
 
+import shlex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -20,8 +21,9 @@ def trace_product(connection: "Connection", airflow_url: str, product_id: str) -
     now = rows(connection, "product_in_clean_zone", {"product_id": product_id})
     if not found and not now:
         raise StackError(
-            f"No raw row names product {product_id}: looked at product_verdicts, raw_products and "
-            "clean_products. Batches: python python_scripts/explore_postgres.py batches"
+            f"No raw row names product {product_id}: looked at product_verdicts, raw_products, "
+            "quarantine_products and clean_products. Batches: "
+            "python python_scripts/explore_postgres.py batches"
         )
     steps = [
         step for row in found for step in trace_raw_row(connection, airflow_url, row["raw_id"])
@@ -33,22 +35,30 @@ def trace_product(connection: "Connection", airflow_url: str, product_id: str) -
 
 
 def trace_raw_row(connection: "Connection", airflow_url: str, raw_id: int) -> list[Step]:
-    """The path of one row of raw_products."""
+    """The path of one raw row, which may be in an archive file by now."""
     found = rows(connection, "raw_row", {"raw_id": raw_id})
     if not found:
         raise StackError(f"raw_products has no row {raw_id}; ids are in explore_postgres.py raw.")
     row = found[0]
+    line = "" if row["file"] else f"line {row['line_number']} of "
     steps = [
-        Step("raw row", f"{raw_id}: line {row['line_number']} of {row['source']}"),
+        Step("raw row", f"{raw_id}: {line}{row['source']}"),
         Step("batch", f"{row['batch_id']}, products of {row['product_date']}"),
         Step("received", str(row["ingestion_time"])),
-        Step("as received", shortened(row["raw_text"])),
+        archived(row) if row["file"] else Step("as received", shortened(row["raw_text"])),
         Step("validated", stored_verdict(row)),
-        Step("validated now", verdict_now(row)),
-        Step("stored", zone(row)),
     ]
+    if not row["file"]:
+        steps.append(Step("validated now", verdict_now(row)))
+    steps.append(Step("stored", zone(row)))
     steps += other_row(connection, row)
     return [*steps, Step("task log", task_log(airflow_url, row))]
+
+
+def archived(row: dict[str, Any]) -> Step:
+    """Which file holds the row, and how it comes back."""
+    command = f"python batch_pipeline/reprocess.py {shlex.quote(row['batch_id'])}"
+    return Step("archived", f"in {row['file']}; to read it back and re-validate it: {command}")
 
 
 def shortened(text: str) -> str:

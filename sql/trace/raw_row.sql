@@ -1,11 +1,19 @@
--- A raw row with its batch, its verdict, and the zone that holds it.
-SELECT r.id, r.batch_id, b.run_id, b.product_date, r.source, r.line_number, r.ingestion_time, r.raw_text,
-       r.raw_bytes, r.processed, v.rule_version, v.product_id, coalesce(q.issues, v.issues) AS issues,
+-- A raw row with its batch, its verdict, and the zone that holds it. Of an archived batch the verdict tells
+-- whose row it was, and `file` where it is.
+WITH raw AS (
+    SELECT id, batch_id, source, line_number, ingestion_time, raw_text, raw_bytes, NULL AS file
+    FROM raw_products
+    WHERE id = %(raw_id)s
+    UNION ALL
+    SELECT raw_id, batch_id, source, NULL, ingestion_time, NULL, NULL, file
+    FROM product_verdicts JOIN archived_batches USING (batch_id)
+    WHERE raw_id = %(raw_id)s
+)
+SELECT r.*, b.run_id, b.product_date, v.rule_version, v.product_id, coalesce(q.issues, v.issues) AS issues,
        c.loaded_at, s.superseded_at, q.quarantined_at
-FROM raw_products r
+FROM raw r
 LEFT JOIN batches b USING (batch_id)
 LEFT JOIN product_verdicts v ON v.batch_id = r.batch_id AND v.raw_id = r.id
 LEFT JOIN clean_products c ON c.raw_id = r.id
 LEFT JOIN superseded_products s ON s.raw_id = r.id
-LEFT JOIN quarantine_products q ON q.raw_id = r.id
-WHERE r.id = %(raw_id)s;
+LEFT JOIN quarantine_products q ON q.raw_id = r.id;

@@ -1,6 +1,8 @@
--- The raw rows that name a product, oldest first: valid ones by their verdict, others by their text. Those
--- of an archived batch have a verdict, but are not there.
-SELECT raw_id FROM product_verdicts JOIN raw_products ON id = raw_id WHERE product_id = %(product_id)s
+-- The raw rows that name a product, oldest first: valid ones by their verdict, others by their text, which
+-- quarantine keeps when a batch is archived.
+SELECT raw_id FROM product_verdicts WHERE product_id = %(product_id)s
 UNION
 SELECT id FROM raw_products WHERE raw_data ->> 'product_id' = %(product_id)s
+UNION
+SELECT raw_id FROM quarantine_products WHERE raw_data ->> 'product_id' = %(product_id)s
 ORDER BY raw_id;

@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
 from kafka import KafkaProducer
 
+from batch_pipeline.archive import archive
 from batch_pipeline.rules import RULE_VERSION
-from tests.integration.batch.conftest import product, run_batch
+from tests.integration.batch.conftest import product, rows, run_batch
 from tests.integration.explore.conftest import Script
 from tests.integration.streaming.conftest import reading
 
@@ -111,6 +113,28 @@ def test_a_product_shows_what_superseded_it(
     assert step(steps, "superseded by").endswith("of batch second")
     assert step(steps, "duplicate of").startswith("raw row ")
     assert step(steps, "now").endswith("batch second")
+
+
+def test_a_row_that_was_archived_names_its_file(
+    as_json: Callable[..., Any], pipeline_db: dict[str, Any], tmp_path: Path
+) -> None:
+    with closing(psycopg2.connect(**pipeline_db)) as connection:
+        records = [product("A"), product("A", price="CALL")]
+        run_batch(connection, "a run", {"vendor": records})
+        raw_ids = rows(connection, "SELECT id FROM raw_products WHERE batch_id = 'a run'")
+        archive(connection, "a run", tmp_path)
+    (file,) = tmp_path.iterdir()
+    steps = as_json("trace", "product", "A")
+    archived = [each["what"] for each in steps if each["step"] == "archived"]
+    command = "python batch_pipeline/reprocess.py 'a run'"
+    assert archived == [f"in {file.name}; to read it back and re-validate it: {command}"] * 2
+    zones = [each["what"].split(",")[0] for each in steps if each["step"] == "stored"]
+    assert zones == ["clean_products", "quarantine_products"]
+    assert step(steps, "now").endswith("batch a run")
+    for (raw_id,) in raw_ids:
+        shown = as_json("trace", "raw", str(raw_id))
+        assert step(shown, "raw row") == f"{raw_id}: vendor"
+        assert file.name in step(shown, "archived")
 
 
 def test_a_row_that_no_run_has_validated_says_so(as_json: Callable[..., Any]) -> None:
