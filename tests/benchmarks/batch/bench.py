@@ -56,7 +56,7 @@ from tests.benchmarks.batch.databases import (
 )
 from tests.benchmarks.batch.measure import Result
 from tests.benchmarks.batch.plot import plot
-from tests.benchmarks.batch.results import HEADERS, PLOT, figures, write_page
+from tests.benchmarks.batch.results import HEADERS, PLOT, figures, gain_of_slices, write_page
 from tests.own_stack import stack_of_its_own
 
 PEERS = ("pure_sql", "polars", "duckdb", "pydantic", "pandera", "great_expectations", "naive")
@@ -174,12 +174,14 @@ def compare(
                     results += all_peers(stack, size, naive_rows)
     seconds = dag_seconds() if dag else []
     lines = figures(results)
+    gain = gain_of_slices(results)
     print(table(lines, HEADERS))
+    print(gain)
     print(
         "DAG, trigger to report with 45 products:", ", ".join(f"{s:.1f} s" for s in seconds) or "-"
     )
     if write:
-        write_page(lines, seconds, PEER_PACKAGES[:6])
+        write_page(lines, gain, seconds, PEER_PACKAGES[:6])
         PLOT.write_text(plot(results))
 
 

@@ -33,15 +33,27 @@ def figures(results: list[Result]) -> list[list[str]]:
     return lines
 
 
-def write_page(lines: list[list[str]], dag: list[float], peers: list[str]) -> None:
-    """Put the tables into the page, with the day, the machine and the versions."""
+def gain_of_slices(results: list[Result]) -> str:
+    """How many times as fast two slices are as one, at each size."""
+    seconds = {(r["contender"], r["rows"]): r["seconds"] for r in results}
+    gains = [
+        f"{one / seconds['two_slices', rows]:.2f} × at {rows:,} rows"
+        for (contender, rows), one in seconds.items()
+        if contender == "ours"
+    ]
+    return f"Two slices on two cores against one: {', '.join(gains)}."
+
+
+def write_page(lines: list[list[str]], gain: str, dag: list[float], peers: list[str]) -> None:
+    """Put the table and the plot into the page, with the day, the machine and the versions."""
     rows = ["| " + " | ".join(line) + " |" for line in (HEADERS, ["---"] * len(HEADERS), *lines)]
     day = f"{datetime.now(timezone.utc):%Y-%m-%d}"
     machine = (
         f"{day}, {os.cpu_count()} cores, {platform.platform()}, Python {sys.version.split()[0]}"
     )
     overhead = ", ".join(f"{seconds:.1f} s" for seconds in dag) or "not measured in this run"
-    text = [*rows, "", f"The DAG, from trigger to report with 45 products: {overhead}."]
+    text = [*rows, "", f"![Seconds against rows of the batch]({PLOT.name})", "", gain]
+    text += ["", f"The DAG, from trigger to report with 45 products: {overhead}."]
     text += ["", f"{machine}, PostgreSQL 15. Peers: {', '.join(peers)}.", ""]
     before, _, after = PAGE.read_text().split(MARK)
     PAGE.write_text(MARK.join([before, "\n".join(text), after]))
