@@ -37,11 +37,11 @@ def gain_of_slices(results: list[Result]) -> str:
     """How many times as fast two slices are as one, at each size."""
     seconds = {(r["contender"], r["rows"]): r["seconds"] for r in results}
     gains = [
-        f"{one / seconds['two_slices', rows]:.2f} × at {rows:,} rows"
+        f"{one / seconds['two_slices', rows]:.2f} times as fast at {rows:,} rows"
         for (contender, rows), one in seconds.items()
         if contender == "ours"
     ]
-    return f"Two slices on two cores against one: {', '.join(gains)}."
+    return f"Two slices on two cores against one slice: {', '.join(gains)}."
 
 
 def write_page(lines: list[list[str]], gain: str, dag: list[float], peers: list[str]) -> None:
