@@ -71,7 +71,7 @@ def scrape(vendor: str, count: int, seed: int | str, broken: bool = False) -> It
     `broken` plays a vendor whose site does not answer: raises ScrapeError.
     """
     if broken:
-        raise ScrapeError(f"{vendor} does not answer (time-out after 30 s, simulated)")
+        raise ScrapeError(f"{vendor} does not answer (timeout after 30 s, simulated)")
     return (json.dumps(product, default=float) for product in products(vendor, count, seed))
 
 

@@ -25,7 +25,7 @@ def kafka_jars() -> Path:
         if not wrong:
             return folder
         few = ", ".join(wrong[:3]) + (" …" if len(wrong) > 3 else "")
-        say(f"{folder} is not what {CHECKSUMS.name} lists ({few}): it is made again.")
+        say(f"{folder} is not what {CHECKSUMS.name} lists ({few}): recreating it.")
         shutil.rmtree(folder)
     say("Downloading Kafka and ZooKeeper from Maven Central ...")
     partial = folder.with_name("kafka.partial")

@@ -84,7 +84,7 @@ class Exporter(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All metrics; those of a part that does not answer are left out."""
-        with ThreadPoolExecutor(len(self.parts)) as pool:  # no part waits for another's time-out
+        with ThreadPoolExecutor(len(self.parts)) as pool:  # no part waits for another's timeout
             answers = list(pool.map(answer, self.parts, self.parts.values()))
         for found in filter(None, answers):
             yield from found

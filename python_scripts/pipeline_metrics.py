@@ -17,7 +17,7 @@ from pipeline_common.settings import SENSOR_TOPIC, VALIDATOR_GROUP
 from pipeline_common.sql_files import read_sql
 from python_scripts import kafka_views
 
-#: Below Prometheus' time-out, so that one slow answer does not hide the others.
+#: Below Prometheus' timeout, so that one slow answer does not hide the others.
 ANSWER_SECONDS = 4
 
 Samples = Iterable[tuple[Sequence[object], float]]  # the labels' values, and the value

@@ -1,4 +1,4 @@
-"""Wait for a server that is away: with exponential backoff, logged once, until it is back."""
+"""Wait for a server that does not answer: exponential backoff, logged once, until it is back."""
 
 import logging
 from collections.abc import Callable
@@ -43,7 +43,7 @@ class Server:
         self.retries = RETRIES.labels(name)
 
     def ask(self, action: Callable[[], Result]) -> Result:
-        """The result of `action`, tried again while the server is away.
+        """The result of `action`, retried while the server does not answer.
 
         Raises StackError for a permanent failure or if there never was an answer, Stopped once
         the script is to stop, and the error itself if it is a record's fault.

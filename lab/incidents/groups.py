@@ -15,7 +15,7 @@ from streaming_pipeline.kafka_topic import ensure_topic
 
 GROUPS = ["sensor_validator_grp", "sensors_validator_group", "sensor_validator_group2"]
 PROGRAMS = ["debug-consumer", "metrics-tap", "notebook", "trial", "archiver"]
-LEAVE_SECONDS = 60  # a member that was killed is missed after its session time-out
+LEAVE_SECONDS = 60  # a member that was killed is missed after its session timeout
 
 
 def second_group(settings: Settings, chance: random.Random, note: Note) -> None:

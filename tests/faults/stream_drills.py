@@ -111,7 +111,7 @@ DRILLS = {
     ),
     "disk-full": Drill(
         "disk of the database full, then freed",
-        "A full disk is a database that is away: the batch waits, nothing is quarantined.",
+        "A full disk is handled like an outage: the batch waits, nothing is quarantined.",
         keep_reading,
         fill_disk,
         on_small_disk=True,

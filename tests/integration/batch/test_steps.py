@@ -193,7 +193,7 @@ def test_every_step_may_be_repeated(connection: Connection) -> None:
 def test_a_scrape_that_breaks_off_lands_nothing_and_can_be_repeated(connection: Connection) -> None:
     def breaks_off() -> Any:
         yield product("A")
-        raise scraper.ScrapeError("time-out")
+        raise scraper.ScrapeError("timeout")
 
     with pytest.raises(scraper.ScrapeError):
         steps.land(connection, "run", "vendor", breaks_off())

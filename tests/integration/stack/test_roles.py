@@ -121,7 +121,7 @@ def test_the_reader_changes_and_locks_no_table(unlimited: Connection, change: st
 
 
 def test_a_session_may_lengthen_its_own_time_out_but_nobody_else_s(reader: Login) -> None:
-    """PostgreSQL 15 cannot forbid the first: the role's time-outs are against accidents."""
+    """PostgreSQL 15 cannot forbid the first: the role's timeouts are against accidents."""
     with closing(psycopg2.connect(**reader)) as connection, connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0; SET TRANSACTION READ WRITE")
         with pytest.raises(errors.InsufficientPrivilege):
