@@ -6,11 +6,10 @@ one as soon as those it depends on are healthy, as `docker compose up --wait` do
 
 import os
 import shutil
-import socket
 import time
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from xmlrpc.client import Fault
 
 import httpx
@@ -18,20 +17,20 @@ import psutil
 import psycopg2
 from supervisor.states import ProcessStates
 
-from local_stack import LOCALHOST
 from local_stack.logs import failing_line
 from local_stack.made_with import refuse_other_secrets
 from local_stack.processes import end_all
-from local_stack.service import Service
 from local_stack.services import services
+from local_stack.starting import (
+    START_SECONDS,
+    refuse_taken_ports,
+    start_in_order,
+    with_dependencies,
+)
 from local_stack.supervisord import Supervisord, log_of
 from pipeline_common.console import stderr
 from pipeline_common.errors import StackError
 from pipeline_common.settings import Settings
-
-START_SECONDS = 300.0
-#: How often a service may end and be started again before it counts as one that cannot start.
-STARTS = 5
 
 
 class Stack:
@@ -68,13 +67,13 @@ class Stack:
         become healthy either; what is healthy goes on. An interrupt stops all that this call began.
         """
         refuse_other_secrets(self.folder, self.settings)
-        wanted = self._with_dependencies(names or self.seven)
+        wanted = with_dependencies(self.services, names or self.seven)
         running = self.running()
         fresh = [s for s in wanted if s.name not in running]
-        self._refuse_taken_ports(fresh)
+        refuse_taken_ports(fresh)
         try:
             self._supervisord.start(self.services.values(), self._settings)
-            self._start_in_order(wanted, running)
+            start_in_order(self, wanted, running)
         except StackError:
             self._stop_all([s.name for s in fresh if not self.is_healthy(s.name)])
             raise
@@ -87,50 +86,16 @@ class Stack:
         if not self.running():
             self.down()
 
-    def _start_in_order(self, wanted: list[Service], running: set[str]) -> None:
-        waiting = {s.name: s for s in wanted}
-        started = {name: time.monotonic() for name in running & waiting.keys()}
-        begin = time.monotonic()
-        starts: dict[str, set[int]] = {name: set() for name in waiting}
-        with stderr.status("") as line:
-            while waiting:
-                for service in list(waiting.values()):
-                    if any(name in waiting for name in service.depends_on):
-                        continue
-                    if service.name not in started:
-                        self._start(service)
-                        started[service.name] = time.monotonic()
-                    elif self.is_healthy(service.name):
-                        service.set_up()
-                        seconds = time.monotonic() - started[service.name]
-                        stderr.print(f"  {service.name:18} healthy after {seconds:5.1f} s")
-                        del waiting[service.name]
-                starting = ", ".join(name for name in waiting if name in started)
-                line.update(f"waiting for {starting} ({time.monotonic() - begin:.0f} s)")
-                self._refuse_what_failed(started, starts, waiting)
-                time.sleep(0.2 if waiting else 0)
-
-    def _start(self, service: Service) -> None:
-        service.prepare()
+    def start(self, name: str) -> None:
+        """Start one service, without a wait; raises StackError if supervisord refuses."""
+        self.services[name].prepare()
         try:
-            self._supervisord.rpc.startProcess(service.name, False)
+            self._supervisord.rpc.startProcess(name, False)
         except Fault as fault:
-            raise StackError(f"{service.name} cannot be started: {fault.faultString}") from fault
+            raise StackError(f"{name} cannot be started: {fault.faultString}") from fault
 
-    def _refuse_what_failed(
-        self, started: dict[str, float], starts: dict[str, set[int]], waiting: Iterable[str]
-    ) -> None:
-        for name in waiting:
-            if name not in started:
-                continue
-            info = self._supervisord.info(name)
-            starts[name].add(info["start"])
-            too_long = time.monotonic() - started[name] > START_SECONDS
-            too_often = info["state"] == ProcessStates.FATAL or len(starts[name]) > STARTS
-            if too_long or too_often:
-                raise StackError(self._why_not_healthy(name))
-
-    def _why_not_healthy(self, name: str) -> str:
+    def why_not_healthy(self, name: str) -> str:
+        """A sentence about a service that did not become healthy, with a line of its log."""
         log = self.log(name)
         return f"{name} did not become healthy. Its log, {log}, says:\n{failing_line(log)}"
 
@@ -154,7 +119,7 @@ class Stack:
     def stop(self, *names: str) -> None:
         """Stop the named services, each after those of them that depend on it."""
         with stderr.status("") as line:
-            for service in reversed(self._with_dependencies(names)):
+            for service in reversed(with_dependencies(self.services, names)):
                 if service.name in names and service.name in self.running():
                     line.update(f"stopping {service.name}")
                     self._supervisord.rpc.stopProcess(service.name)
@@ -163,7 +128,7 @@ class Stack:
         """Stop one service gracefully and start it; return when it is healthy again."""
         self.refuse_if_down()
         self.stop(name)
-        self._start(self.services[name])
+        self.start(name)
         self.wait_until_healthy(name)
 
     def refuse_if_down(self) -> None:
@@ -180,7 +145,7 @@ class Stack:
         deadline = time.monotonic() + seconds
         while not self.is_healthy(name):
             if time.monotonic() > deadline:
-                raise StackError(self._why_not_healthy(name))
+                raise StackError(self.why_not_healthy(name))
             time.sleep(0.1)
 
     def is_healthy(self, name: str) -> bool:
@@ -189,7 +154,7 @@ class Stack:
         if not self.is_supervised():
             return False
         if service.one_shot:
-            info = self._supervisord.info(name)
+            info = self.info(name)
             return bool(info["state"] == ProcessStates.EXITED and info["exitstatus"] == 0)
         if self.state(name) != ProcessStates.RUNNING:
             return False
@@ -209,13 +174,17 @@ class Stack:
         """Names of the services that have been started and not yet stopped or given up."""
         return self._supervisord.running()
 
+    def info(self, name: str) -> dict[str, Any]:
+        """What supervisord knows of the service: state, pid, exitstatus, start."""
+        return self._supervisord.info(name)
+
     def state(self, name: str) -> int:
         """supervisord's state of the service, one of supervisor.states.ProcessStates."""
-        return int(self._supervisord.info(name)["state"])
+        return int(self.info(name)["state"])
 
     def pid(self, name: str) -> int:
         """Process id of the service, 0 if it does not run."""
-        return int(self._supervisord.info(name)["pid"])
+        return int(self.info(name)["pid"])
 
     def log(self, name: str) -> Path:
         """The file that holds what the service prints."""
@@ -224,31 +193,3 @@ class Stack:
     def is_supervised(self) -> bool:
         """Whether this stack's supervisord answers."""
         return self._supervisord.answers()
-
-    def _with_dependencies(self, names: Iterable[str]) -> list[Service]:
-        needed: set[str] = set()
-        todo = list(names)
-        while todo:
-            name = todo.pop()
-            if name not in self.services:
-                raise StackError(
-                    f"There is no service {name}; there are {', '.join(self.services)}"
-                )
-            needed.add(name)
-            todo += self.services[name].depends_on
-        return [s for s in self.services.values() if s.name in needed]
-
-    def _refuse_taken_ports(self, starting: list[Service]) -> None:
-        for service in starting:
-            if service.port is None:
-                continue
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((LOCALHOST, service.port))
-                except OSError as error:
-                    raise StackError(
-                        f"Port {service.port}, which {service.name} needs, is taken. End what uses "
-                        f"it, or move the service: {service.port_variable}={service.port + 10000} "
-                        "make up"
-                    ) from error

@@ -109,7 +109,7 @@ def test_down_ends_what_a_killed_supervisord_left_behind(own_stack: Stack) -> No
 def test_a_service_that_cannot_start_is_named_with_its_last_words(
     own_stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local_stack.stack.START_SECONDS", 60.0)  # for a slow machine
+    monkeypatch.setattr("local_stack.starting.START_SECONDS", 60.0)  # for a slow machine
     with (own_stack.folder / "config/zookeeper.properties").open("a") as file:
         file.write("clientPort=none\n")
     with pytest.raises(StackError, match="my_zookeeper did not become healthy"):
