@@ -19,6 +19,20 @@ from pipeline_common.at_start import STOPPED, end_at_once
 from pipeline_common.errors import StackError
 from pipeline_common.untrusted import visible
 
+OTHER_VERSION = (
+    "The tables are not those of this version: {}. `make up` upgrades a released version; else"
+    " `make reset up` begins with new data"
+)
+#: What is said when the tables and the program do not fit together.
+TABLES: dict[type[psycopg2.Error], str] = {
+    psycopg2.errors.UndefinedTable: OTHER_VERSION,
+    psycopg2.errors.UndefinedColumn: OTHER_VERSION,
+    psycopg2.errors.CheckViolation: (
+        "The table refuses a row that the rules let pass: {}. No row was moved: correct the rule,"
+        " then run this again"
+    ),
+}
+
 # rich leaves colour and animation out by itself where there is no terminal, or NO_COLOR is set.
 stderr = Console(stderr=True, highlight=False)
 
@@ -70,11 +84,8 @@ def run(app: typer.Typer) -> None:
         _fail(str(error))
     except psycopg2.OperationalError as error:
         _fail(f"The database does not answer: {_first_line(error)}. Is the stack up? make status")
-    except (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedColumn) as error:
-        _fail(
-            f"The tables are not those of this version: {_first_line(error)}. `make up` upgrades a"
-            " released version; else `make reset up` begins with new data"
-        )
+    except tuple(TABLES) as error:
+        _fail(TABLES[type(error)].format(_first_line(error)))
     except KafkaError as error:
         _fail(f"Kafka does not answer: {_first_line(error)}. Is the stack up? make status")
     except BrokenPipeError:

@@ -71,6 +71,23 @@ def test_tables_of_another_version_are_a_sentence(
     assert "Traceback" not in done.stderr
 
 
+def test_what_the_rules_pass_and_the_table_refuses_is_a_sentence(
+    script: Script, pipeline_db: dict[str, Any]
+) -> None:
+    """As with a rule that a learner has broken; nothing of the attempt is left."""
+    with closing(psycopg2.connect(**as_admin(pipeline_db))) as connection, connection:
+        connection.cursor().execute(
+            "ALTER TABLE clean_products ADD CONSTRAINT stricter CHECK (stock < 3) NOT VALID"
+        )
+    done = script("insert_and_validate", CHAIR)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "The table refuses a row that the rules let pass" in done.stderr
+    assert '"stricter"' in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert unfinished(pipeline_db) == []
+    assert stored(pipeline_db, "SELECT FROM raw_products WHERE batch_id LIKE 'by_hand%'") == []
+
+
 def test_without_products_the_examples_show_each_verdict(script: Script) -> None:
     """In a pipe: five plain tables, numbered, none wider than 100 characters."""
     done = script("insert_and_validate")
