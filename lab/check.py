@@ -4,7 +4,8 @@
 python -m lab.check       # the overview: done, next, open; the same as make check
 python -m lab.check 3     # check exercise 3: exit 0 if it is done, else 1; make check EXERCISE=3
 
-What you have done, and how often a check failed, is kept in lab/progress.json.
+The next exercise is the first open one from the page on which you last completed one. What you have
+done, and how often a check failed, is kept in lab/progress.json.
 """
 
 if __name__ == "__main__":
@@ -86,9 +87,16 @@ class Progress:
         new.write_bytes(msgspec.json.format(msgspec.json.encode(self.records)) + b"\n")
         new.replace(self.path)
 
-    def next(self) -> Exercise | None:
-        """The first exercise that is not done."""
-        return next((one for one in EXERCISES if not self.of(one).done_at), None)
+    def page(self) -> str:
+        """The learner's page: that of the exercise that was done last; the first one at first."""
+        done = [(at, one.page) for one in EXERCISES if (at := self.of(one).done_at)]
+        return max(done)[1] if done else EXERCISES[0].page
+
+    def left(self) -> list[Exercise]:
+        """The exercises that are not done: from the learner's page on, then those before it."""
+        page = self.page()
+        left = [one for one in EXERCISES if not self.of(one).done_at]
+        return sorted(left, key=lambda one: one.page < page)
 
 
 def number_of(exercise: Exercise) -> int:
@@ -98,14 +106,14 @@ def number_of(exercise: Exercise) -> int:
 
 def overview(progress: Progress) -> list[dict[str, Any]]:
     """One entry for each exercise, with what is kept of it."""
-    following = progress.next()
+    following = progress.left()[:1]
     return [
         {
             "number": number,
             "page": one.page,
             "kind": one.kind,
             "name": one.name,
-            "state": "done" if record.done_at else "next" if one is following else "open",
+            "state": "done" if record.done_at else "next" if one in following else "open",
             "failures": record.failures,
             "done_at": record.done_at and record.done_at.isoformat(),
         }
@@ -132,8 +140,7 @@ def show_overview(progress: Progress) -> None:
     print(table(rows, columns, screen_width()))
     done = sum(entry["state"] == "done" for entry in entries)
     print(f"{done} of {len(entries)} exercises are done.")
-    if following := progress.next():
-        print(f"Next, exercise {number_of(following)} of page {following.page}: {following.task}")
+    show_next(progress)
 
 
 def show_result(exercise: Exercise, found: str, hint: str, progress: Progress) -> None:
@@ -144,8 +151,20 @@ def show_result(exercise: Exercise, found: str, hint: str, progress: Progress) -
         stderr.print(f"Hint: {hint}", markup=False, soft_wrap=True)
         return
     print(f"Exercise {number} is done. {exercise.teaches}")
-    if following := progress.next():
-        print(f"Next, exercise {number_of(following)} of page {following.page}: {following.task}")
+    show_next(progress)
+
+
+def show_next(progress: Progress) -> None:
+    """Print the next task, and how many that come earlier in the course are left out by it."""
+    if not (left := progress.left()):
+        return
+    following = left[0]
+    print(f"Next, exercise {number_of(following)} of page {following.page}: {following.task}")
+    if earlier := sum(one.page < following.page for one in left):
+        print(
+            f"(You last completed one on page {progress.page()}; on the pages before it, {earlier} "
+            "are still open.)"
+        )
 
 
 @app.command(help=__doc__)

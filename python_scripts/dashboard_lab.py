@@ -29,7 +29,8 @@ def lab_page() -> None:
     entries = pd.DataFrame(overview(progress))
     done = int((entries["state"] == "done").sum())
     st.progress(done / len(entries), f"{done} of {len(entries)} exercises are done")
-    if following := progress.next():
+    if left := progress.left():
+        following = left[0]
         number = number_of(following)
         st.subheader(f"Next: exercise {number}")
         st.write(following.task)

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 
 import psycopg2
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 from lab import check
 from lab.course_pages import MARK, pages, with_section
 from lab.exercises import EXERCISES
-from lab.exercises.exercise import Lab
+from lab.exercises.exercise import Exercise, Lab
 from pipeline_common.settings import PROJECT_FOLDER
 from tests.integration.lab.solutions import SOLUTIONS, WRONG_SOLUTIONS
 from tests.integration.lab.solutions.learner import Learner, changed
@@ -50,6 +51,65 @@ def test_two_checks_at_a_time_keep_what_each_found(tmp_path: Path) -> None:
     other.failed(EXERCISES[1])
     kept = check.overview(check.Progress(one.path))
     assert (kept[0]["state"], kept[1]["failures"]) == ("done", 1)
+
+
+@pytest.fixture
+def progress(tmp_path: Path) -> check.Progress:
+    return check.Progress(tmp_path / "progress.json")
+
+
+def of_page(page: int) -> list[Exercise]:
+    return [one for one in EXERCISES if one.page.startswith(str(page))]
+
+
+def done(progress: check.Progress, exercises: list[Exercise], day: int) -> None:
+    for exercise in exercises:
+        progress.of(exercise).done_at = datetime(2026, 11, day, tzinfo=timezone.utc)
+
+
+def test_next_is_on_the_page_where_one_was_completed_last(
+    progress: check.Progress, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done(progress, of_page(4)[:1], day=1)
+    assert progress.left()[0] is of_page(4)[1]
+    check.show_next(progress)
+    before = sum(len(of_page(page)) for page in range(4))
+    said = capsys.readouterr().out
+    assert f"You last completed one on page 4-batch; on the pages before it, {before} are" in said
+    done(progress, of_page(1)[1:2], day=2)
+    assert progress.left()[0] is of_page(1)[0]
+
+
+def test_next_is_on_a_later_page_then_on_an_earlier_one(
+    progress: check.Progress, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done(progress, of_page(5), day=1)
+    assert progress.left()[0] is of_page(6)[0]
+    done(progress, of_page(6), day=2)
+    assert progress.left()[0] is EXERCISES[0]
+    check.show_next(progress)
+    assert "(" not in capsys.readouterr().out.removeprefix("Next").split(EXERCISES[0].task)[1]
+    done(progress, EXERCISES, day=3)
+    check.show_next(progress)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("status", "of_make"), [(0, 0), (1, 0), (2, 2)])
+def test_an_open_exercise_is_no_error_of_make(tmp_path: Path, status: int, of_make: int) -> None:
+    """A program that ends as lab.check does stands in for Python, and leaves the progress alone."""
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\nexit {status}\n")
+    program.chmod(0o755)
+    ended = subprocess.run(
+        ["make", "-o", ".venv/installed", f"PYTHON={program}", "check", "EXERCISE=1"],
+        cwd=PROJECT_FOLDER,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == of_make, ended.stderr
+    assert ("Error" in ended.stderr) == bool(of_make)
 
 
 def run(learner: Learner, *arguments: str) -> "subprocess.CompletedProcess[str]":
