@@ -1,98 +1,67 @@
 """Exercises of course page 4: batch."""
 
 from lab.exercises.exercise import Exercise, Lab, expect, expect_view, rows
-from lab.exercises.facts import expect_facts
+from lab.exercises.facts import by_facts
 from pipeline_common.sql_files import read_sql
 
 PAGE = "4-batch"
 SMALL, LARGE = 100, 3000  # products of a run
 
+#: Two runs hold the same records; all valid rows of the older one are superseded.
+grade_same_seed = by_facts(
+    "pipeline_db",
+    "same_seed",
+    "No run of the DAG has raw rows.",
+    "No two runs hold the same records.",
+    "Two runs hold the same records, but the clean zone has rows of the older one, or one "
+    "of them has not come to its end.",
+)
 
-def grade_same_seed(lab: Lab) -> None:
-    """Two runs hold the same records; all valid rows of the older one are superseded."""
-    expect_facts(
-        lab,
-        "pipeline_db",
-        "same_seed",
-        (
-            "No run of the DAG has raw rows.",
-            "No two runs hold the same records.",
-            "Two runs hold the same records, but the clean zone has rows of the older one, or one "
-            "of them has not come to its end.",
-        ),
-    )
+#: A run went on without a vendor and said so; a later one is whole again.
+grade_vendor_away = by_facts(
+    "pipeline_db",
+    "vendor_away",
+    "In every run each vendor that was asked for has answered.",
+    "A vendor is missing in a run, but that run's report does not say so yet.",
+    "No run after that one has the vendor, and all others, again.",
+)
 
+#: What a vendor sent after the report is in the zones of the same batch.
+grade_late_vendor = by_facts(
+    "pipeline_db",
+    "late_vendor",
+    "No vendor has landed after the report of its batch.",
+    "A vendor has landed late, but its batch does not have both a clean row and a "
+    "quarantined row of it.",
+    "The late rows are loaded, but the batch's report still misses a vendor.",
+)
 
-def grade_vendor_away(lab: Lab) -> None:
-    """A run went on without a vendor and said so; a later one is whole again."""
-    expect_facts(
-        lab,
-        "pipeline_db",
-        "vendor_away",
-        (
-            "In every run each vendor that was asked for has answered.",
-            "A vendor is missing in a run, but that run's report does not say so yet.",
-            "No run after that one has the vendor, and all others, again.",
-        ),
-    )
+#: The clean rows of a run are newer than its report, and each row is in one zone.
+grade_loaded_again = by_facts(
+    "pipeline_db",
+    "loaded_again",
+    "No run has a report.",
+    "In no run all clean rows were loaded after the run's first report.",
+    "Rows were loaded again, but the batch does not add up, or another run holds the same records.",
+)
 
+#: Seven days in a row were backfilled, each to its end.
+grade_backfill = by_facts(
+    "pipeline_db",
+    "backfill",
+    "There is no batch of a backfill.",
+    "A run of the backfill has no report, or its report misses a vendor.",
+    "The days that were backfilled are not seven in a row.",
+)
 
-def grade_late_vendor(lab: Lab) -> None:
-    """What a vendor sent after the report is in the zones of the same batch."""
-    expect_facts(
-        lab,
-        "pipeline_db",
-        "late_vendor",
-        (
-            "No vendor has landed after the report of its batch.",
-            "A vendor has landed late, but its batch does not have both a clean row and a "
-            "quarantined row of it.",
-            "The late rows are loaded, but the batch's report still misses a vendor.",
-        ),
-    )
-
-
-def grade_loaded_again(lab: Lab) -> None:
-    """The clean rows of a run are newer than its report, and each row is in one zone."""
-    expect_facts(
-        lab,
-        "pipeline_db",
-        "loaded_again",
-        (
-            "No run has a report.",
-            "In no run all clean rows were loaded after the run's first report.",
-            "Rows were loaded again, but the batch does not add up, or another run holds the same "
-            "records.",
-        ),
-    )
-
-
-def grade_backfill(lab: Lab) -> None:
-    """Seven days in a row were backfilled, each to its end."""
-    expect_facts(
-        lab,
-        "pipeline_db",
-        "backfill",
-        (
-            "There is no batch of a backfill.",
-            "A run of the backfill has no report, or its report misses a vendor.",
-            "The days that were backfilled are not seven in a row.",
-        ),
-    )
-
-
-def grade_fourth_vendor(lab: Lab) -> None:
-    """A run has four vendors, and the new one's products are its own."""
-    expect_facts(
-        lab,
-        "pipeline_db",
-        "fourth_vendor",
-        (
-            "No vendor has landed but the three that there were.",
-            "The new vendor is not in a finished run together with the other three.",
-            "The new vendor has no clean product, or a product id that another vendor has, too.",
-        ),
-    )
+#: A run has four vendors, and the new one's products are its own.
+grade_fourth_vendor = by_facts(
+    "pipeline_db",
+    "fourth_vendor",
+    "No vendor has landed but the three that there were.",
+    "The new vendor is not in a finished run together with the other three.",
+    "The new vendor has no clean product, or a product id that another vendor has, too.",
+)
 
 
 def grade_batch_speed(lab: Lab) -> None:
@@ -113,8 +82,9 @@ EXERCISES = [
         "same_seed",
         PAGE,
         "see",
-        "Run the DAG twice with `seed=7`. Before you look: which zone will hold the valid rows of "
-        "the first run, and which those of the second?",
+        "Run the DAG twice with the same seed, such as `seed=7`, and wait until both runs have "
+        "ended. Before you look: which zone holds the valid rows of the first run now, and which "
+        "those of the second? (The check looks only at the zones.)",
         "The same products of a newer batch supersede the older ones: nothing is twice in the "
         "clean zone, and nothing is deleted.",
         (

@@ -1,7 +1,7 @@
 """Exercises of course page 5: rules that change."""
 
 from lab.exercises.exercise import Exercise, Lab, expect, expect_view, rows
-from lab.exercises.facts import expect_facts
+from lab.exercises.facts import by_facts
 from pipeline_common.sql_files import read_sql
 
 PAGE = "5-rules-that-change"
@@ -20,79 +20,55 @@ def grade_worst_vendor(lab: Lab) -> None:
     expect_view(lab, "pipeline_db", "lab.worst_vendor", truth, gone)
 
 
-def grade_one_batch(lab: Lab) -> None:
-    """One batch has the newer rule version in each of its rows, and the others the older one."""
-    expect_facts(
-        lab,
-        "pipeline_db",
-        "one_batch",
-        (
-            "There are not two runs that were validated.",
-            "All runs were validated by the same rule version.",
-            "Not exactly one run has the newer version, or a run has rows of both.",
-        ),
-    )
+#: One batch has the newer rule version in each of its rows, and the others the older one.
+grade_one_batch = by_facts(
+    "pipeline_db",
+    "one_batch",
+    "There are not two runs that were validated.",
+    "All runs were validated by the same rule version.",
+    "Not exactly one run has the newer version, or a run has rows of both.",
+)
 
+#: Rows with negative stock are valid, with stock 0, in every batch.
+grade_stock_zero = by_facts(
+    "pipeline_db",
+    "stock_zero",
+    "No row that came with a negative stock is valid with stock 0.",
+    "Quarantine still has rows for stock_negative, perhaps in another batch.",
+    "A row that came with a negative stock has another stock, or its verdict carries the "
+    "rule version that rejected it.",
+    released=RELEASED_VERSION,
+)
 
-def grade_stock_zero(lab: Lab) -> None:
-    """Rows with negative stock are valid, with stock 0, in every batch."""
-    expect_facts(
-        lab,
-        "pipeline_db",
-        "stock_zero",
-        (
-            "No row that came with a negative stock is valid with stock 0.",
-            "Quarantine still has rows for stock_negative, perhaps in another batch.",
-            "A row that came with a negative stock has another stock, or its verdict carries the "
-            "rule version that rejected it.",
-        ),
-        released=RELEASED_VERSION,
-    )
+#: Quarantine has the prices above the 99th percentile of their category, and no others.
+grade_percentile = by_facts(
+    "pipeline_db",
+    "percentile",
+    "No row is in quarantine for price_above_category.",
+    "The verdicts of some batches carry the rule version of before.",
+    "A price above its category's 99th percentile is valid, or one below it is rejected.",
+    released=RELEASED_VERSION,
+)
 
+#: The rules call negative stock valid, the table refuses it, and no row has moved.
+grade_against_the_table = by_facts(
+    "pipeline_db",
+    "against_the_table",
+    "No verdict calls a negative stock valid.",
+    "The clean zone has lost the constraint that refuses negative stock.",
+    "The rows with negative stock are not in quarantine any more.",
+)
 
-def grade_percentile(lab: Lab) -> None:
-    """Quarantine has the prices above the 99th percentile of their category, and no others."""
-    expect_facts(
-        lab,
-        "pipeline_db",
-        "percentile",
-        (
-            "No row is in quarantine for price_above_category.",
-            "The verdicts of some batches carry the rule version of before.",
-            "A price above its category's 99th percentile is valid, or one below it is rejected.",
-        ),
-        released=RELEASED_VERSION,
-    )
-
-
-def grade_against_the_table(lab: Lab) -> None:
-    """The rules call negative stock valid, the table refuses it, and no row has moved."""
-    expect_facts(
-        lab,
-        "pipeline_db",
-        "against_the_table",
-        (
-            "No verdict calls a negative stock valid.",
-            "The clean zone has lost the constraint that refuses negative stock.",
-            "The rows with negative stock are not in quarantine any more.",
-        ),
-    )
-
-
-def grade_new_field(lab: Lab) -> None:
-    """The new field is stored, its impossible values are rejected, and no record is missing."""
-    expect_facts(
-        lab,
-        "timeseries_db",
-        "new_field",
-        (
-            "Fewer than ten valid readings have a co2.",
-            "Quarantine has no row for co2_out_of_range under a newer rule version, or a reading "
-            "with such a co2 is still valid.",
-            "The stream's ledger does not add up: a record is missing.",
-        ),
-        released=RELEASED_VERSION,
-    )
+#: The new field is stored, its impossible values are rejected, and no record is missing.
+grade_new_field = by_facts(
+    "timeseries_db",
+    "new_field",
+    "Fewer than ten valid readings have a co2.",
+    "Quarantine has no row for co2_out_of_range under a newer rule version, or a reading "
+    "with such a co2 is still valid.",
+    "The stream's ledger does not add up: a record is missing.",
+    released=RELEASED_VERSION,
+)
 
 
 EXERCISES = [
@@ -118,11 +94,14 @@ EXERCISES = [
         PAGE,
         "see",
         "Make two runs, raise `RULE_VERSION` in `batch_pipeline/rules.py`, and re-validate one of "
-        "them. Which rule version do the rows of each batch carry?",
+        "them. All its rows must carry the newer version, and all rows of all other runs, also of "
+        "earlier ones, the same older one.",
         "Each row says which rules validated it, so history may be re-validated batch by batch.",
         (
             "reprocess.py takes a batch id: SELECT batch_id FROM batch_reports.",
-            "Two runs, and only one of them under the newer version; not --all.",
+            "SELECT batch_id, rule_version, count(*) FROM product_verdicts GROUP BY 1, 2 shows the "
+            "versions. If runs had several before: put the rules back, re-validate --all, then "
+            "raise the version for one batch.",
             "sed -i 's/^RULE_VERSION = .*/RULE_VERSION = 100/' batch_pipeline/rules.py, then "
             "python batch_pipeline/reprocess.py BATCH.",
         ),

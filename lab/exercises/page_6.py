@@ -1,40 +1,31 @@
 """Exercises of course page 6: operations."""
 
 from lab.exercises.exercise import Exercise, Lab, expect, plan_of, rows
-from lab.exercises.facts import expect_facts
+from lab.exercises.facts import by_facts
 from lab.exercises.page_3_graders import POSITIONS, ends, per_partition
 from pipeline_common.sql_files import read_sql
 
 PAGE = "6-operations"
 ENOUGH_ROWS = 1000  # of the clean zone; below that PostgreSQL may do without an index
 
+#: The session that held the lock was ended by another one, and its change is gone.
+grade_forgotten_lock = by_facts(
+    "pipeline_db",
+    "forgotten_lock",
+    "The forgotten session was never started, or it is still there.",
+    "The session is gone, but no other session has ended it.",
+    "What the session did was committed: no product is in stock.",
+    learners_table="lab.forgotten_session",
+)
 
-def grade_forgotten_lock(lab: Lab) -> None:
-    """The session that held the lock was ended by another one, and its change is gone."""
-    expect_facts(
-        lab,
-        "pipeline_db",
-        "forgotten_lock",
-        (
-            "The forgotten session was never started, or it is still there.",
-            "The session is gone, but no other session has ended it.",
-            "What the session did was committed: no product is in stock.",
-        ),
-    )
-
-
-def grade_analyst(lab: Lab) -> None:
-    """The role reads the clean zone and can do nothing else."""
-    expect_facts(
-        lab,
-        "pipeline_db",
-        "analyst",
-        (
-            "There is no role analyst, or it cannot log in to pipeline_db.",
-            "analyst may not read clean_products.",
-            "analyst may do more than to read clean_products.",
-        ),
-    )
+#: The role reads the clean zone and can do nothing else.
+grade_analyst = by_facts(
+    "pipeline_db",
+    "analyst",
+    "There is no role analyst, or it cannot log in to pipeline_db.",
+    "analyst may not read clean_products.",
+    "analyst may do more than to read clean_products.",
+)
 
 
 def grade_dearest(lab: Lab) -> None:
@@ -52,47 +43,37 @@ def grade_dearest(lab: Lab) -> None:
     )
 
 
-def grade_clean_zone_lost(lab: Lab) -> None:
-    """The clean zone was emptied, and holds again what it should."""
-    expect_facts(
-        lab,
-        "pipeline_db",
-        "clean_zone_lost",
-        (
-            "clean_products was never truncated.",
-            "A validated row is in no zone, or the clean zone has no row of a run.",
-            "The three examples, of which there is no raw row, are not in the clean zone.",
-        ),
-    )
+#: The clean zone was emptied, and holds again what it should.
+grade_clean_zone_lost = by_facts(
+    "pipeline_db",
+    "clean_zone_lost",
+    "clean_products was never truncated.",
+    "A validated row is in no zone, or the clean zone has no row of a run.",
+    "The three examples, of which there is no raw row, are not in the clean zone.",
+)
 
-
-def grade_throughput(lab: Lab) -> None:
-    """By the server's clock the quicker way loads half as many rows again, of the same rows."""
-    expect_facts(
-        lab,
-        "pipeline_db",
-        "throughput",
-        (
-            "lab.my_loads does not hold the same 3,000 lines or more under two ways.",
-            "loaded_at stands still: all rows of a way have the same time, or nearly all.",
-            "The quicker way loads less than 1.5 times as many rows a second as the slower one.",
-        ),
-    )
+#: By the server's clock the quicker way loads half as many rows again, of the same rows.
+grade_throughput = by_facts(
+    "pipeline_db",
+    "throughput",
+    "lab.my_loads does not hold the same 3,000 lines or more under two ways.",
+    "loaded_at stands still: all rows of a way have the same time, or nearly all.",
+    "The quicker way loads less than 1.5 times as many rows a second as the slower one.",
+    learners_table="lab.my_loads",
+)
 
 
 def grade_restored(lab: Lab) -> None:
     """timeseries_db was restored, and the validator has fetched the rest from Kafka."""
-    expect_facts(
-        lab,
+    grade_database = by_facts(
         "timeseries_db",
         "restored",
-        (
-            "my_timescaledb was never restored: it is on its first timeline.",
-            "Since my_timescaledb was started, no record has been stored.",
-            "The stream's ledger does not add up: a record is missing.",
-        ),
+        "my_timescaledb was never restored: it is on its first timeline.",
+        "Since my_timescaledb was started, no record has been stored.",
+        "The stream's ledger does not add up: a record is missing.",
         topic=lab.topic,
     )
+    grade_database(lab)
     with lab.looking("timeseries_db") as cursor:
         read = per_partition(rows(cursor, POSITIONS, topic=lab.topic))
     expect(ends(lab).items() <= read.items(), "Kafka has records that were not read yet.")

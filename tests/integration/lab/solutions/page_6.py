@@ -46,6 +46,10 @@ def session_ended(learner: BatchLearner) -> None:
     process.wait(SECONDS)
 
 
+def not_begun(_learner: BatchLearner) -> None:
+    """The table that the exercise is about was never made."""
+
+
 def session_left_alone(learner: BatchLearner) -> None:
     process, _ = forgotten_session(learner)
     learner.processes.append(process)
@@ -249,6 +253,7 @@ SOLUTIONS = {
     "forgotten_lock": Solutions(
         session_ended,
         {
+            not_begun: "pipeline_db has no table or view lab.forgotten_session",
             session_left_alone: "still there",
             client_killed: "still there",
             another_session_ended: "still there",
@@ -288,6 +293,7 @@ SOLUTIONS = {
     "throughput": Solutions(
         load,
         {
+            not_begun: "pipeline_db has no table or view lab.my_loads",
             one_way_only: "the same 3,000 lines",
             few_lines: "the same 3,000 lines",
             other_lines: "the same 3,000 lines",
