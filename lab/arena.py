@@ -1,11 +1,14 @@
-"""Put consumers under fault drills and compare what each lost, doubled and got wrong: `make arena`.
+"""Put consumers under fault drills and compare what each loses: `make arena`.
 
-python -m lab.arena                                  # the five rungs of lab/ladder
-python -m lab.arena --consumer my_consumer.py        # yours, beside them
-python -m lab.arena --write                          # and put the table into docs/lab.md
+\b
+python -m lab.arena                            # the five of lab/ladder
+python -m lab.arena --consumer my_consumer.py  # yours, beside them
 
-Everything happens on servers of its own, on free ports. lab/ladder/reading.py says what a consumer
-is given. A consumer that ends by itself is started again, as Docker does it.
+Everything happens on servers of its own, on free ports.
+lab/ladder/reading.py says what a consumer is given.
+A consumer that ends is started again, as Docker does it.
+
+Exit code: 1 if your own consumer fails a drill.
 """
 
 if __name__ == "__main__":
@@ -40,7 +43,7 @@ RACE = 3000  # records
 PAGE = PROJECT_FOLDER / "docs/lab.md"
 MARK = "<!-- written by python -m lab.arena --write -->"
 
-app = typer.Typer(help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 class Arena(NamedTuple):
@@ -115,12 +118,12 @@ def in_words(verdict: Verdict) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "-"
 
 
-@app.command()
+@app.command(help=__doc__)
 def main(
     consumer: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="your consumer's file")
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A consumer of your own.")
     ] = None,
-    write: Annotated[bool, typer.Option("--write", help="put the table into docs/lab.md")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Put the table into docs/lab.md.")] = False,
 ) -> None:
     """Print the table; 1 if your own consumer fails a drill."""
     consumers = [*LADDER, consumer.resolve()] if consumer else LADDER

@@ -1,11 +1,13 @@
-"""Two batches under the same drills: rows by XCom and appended, and ours: `make arena BATCH=1`.
+"""Two batches, by XCom and ours, under the same drills: `make arena BATCH=1`.
 
-python -m lab.batch_arena            # the table
-python -m lab.batch_arena --write    # and put it into docs/lab.md
+\b
+python -m lab.batch_arena          # the table
+python -m lab.batch_arena --write  # and put it into docs/lab.md
 
-On a PostgreSQL of its own. The tasks are called as Airflow would call them, one after the other:
-one that was killed is run again with the same input, one that is cleared is run again with what
-follows it, and a second run of the day has a seed, and so prices, of its own.
+On a PostgreSQL of its own. The tasks are called as Airflow would call them:
+one that was killed is run again with the same input, one that is cleared is
+run again with what follows it, and a second run of the day has a seed, and
+so prices, of its own.
 """
 
 if __name__ == "__main__":
@@ -43,7 +45,7 @@ from tests.own_stack import stack_of_its_own
 MARK = "<!-- written by python -m lab.batch_arena --write -->"
 PAGE = PROJECT_FOLDER / "docs/lab.md"
 
-app = typer.Typer(help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 class Verdict(NamedTuple):
@@ -165,9 +167,9 @@ def run_drill(stack: Stack, name: str, drill: str) -> Verdict:
         return trial.verdict()
 
 
-@app.command()
+@app.command(help=__doc__)
 def main(
-    write: Annotated[bool, typer.Option("--write", help="put the table into docs/lab.md")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Put the table into docs/lab.md.")] = False,
 ) -> None:
     """Print the table."""
     logging.getLogger("batch_pipeline").setLevel(logging.WARNING)  # Airflow has it print

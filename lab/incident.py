@@ -4,7 +4,7 @@
 python -m lab.incident start             # or --seed 7: the same one again
 python -m lab.incident causes            # what it may be, and what counts as evidence
 python -m lab.incident hint              # three of them
-python -m lab.incident answer CAUSE --evidence WHAT
+python -m lab.incident answer lock-held --evidence 4711   # if it is that, by its pid
 python -m lab.incident check             # is it repaired, and do the ledgers balance?
 python -m lab.incident give-up           # puts back all that was changed
 
@@ -73,10 +73,11 @@ def say(text: str) -> None:
         print("\n".join(textwrap.wrap(line, screen_width(), break_on_hyphens=False)))
 
 
-@app.command()
+@app.command(epilog="Example: python -m lab.incident start --seed 7")
 def start(
     seed: Annotated[
-        int | None, typer.Option(min=0, help="the same seed is the same fault; else any")
+        int | None,
+        typer.Option(min=0, help="The same seed starts the same fault; without it, any."),
     ] = None,
 ) -> None:
     """Break something in the running stack, and print what a colleague reports."""
@@ -123,10 +124,12 @@ def hint() -> None:
     say(f"Hint {number} of {len(incident.hints)}: {incident.hints[number - 1]}")
 
 
-@app.command()
+@app.command(epilog="Example: python -m lab.incident answer lock-held --evidence 4711")
 def answer(
-    cause: Annotated[str, typer.Argument(help="one of python -m lab.incident causes")],
-    evidence: Annotated[str, typer.Option(help="by what you see it, such as a pid or a name")],
+    cause: Annotated[str, typer.Argument(help="One of those that the command causes lists.")],
+    evidence: Annotated[
+        str, typer.Option(help="What shows it, such as a pid or a name: see the command causes.")
+    ],
 ) -> None:
     """Say what it is; 1 if the cause or the evidence is wrong."""
     if cause not in CAUSES:

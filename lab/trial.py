@@ -137,10 +137,8 @@ class Trial:
 
     def rows(self) -> tuple[Counter[Origin], dict[Origin, Any], dict[Origin, Any], dict[str, int]]:
         """Copies by origin, the readings, the rejected bytes, and the totals by sensor."""
-        with (
-            closing(psycopg2.connect(**self.database)) as connection,
-            connection.cursor() as cursor,
-        ):
+        with closing(psycopg2.connect(**self.database)) as connection:
+            cursor = connection.cursor()
             cursor.execute("SELECT * FROM readings")
             readings = cursor.fetchall()
             cursor.execute('SELECT partition, "offset", raw FROM rejected')
@@ -148,22 +146,18 @@ class Trial:
             cursor.execute("SELECT sensor_id, sum(readings)::int FROM totals GROUP BY sensor_id")
             totals = dict(cursor.fetchall())
         copies = Counter((row[0], row[1]) for row in [*readings, *rejected])
-        return (
-            copies,
-            {(row[0], row[1]): row[2:] for row in readings},
-            {(row[0], row[1]): row[2] for row in rejected},
-            totals,
-        )
+        values = {(row[0], row[1]): row[2:] for row in readings}
+        raws = {(row[0], row[1]): None if row[2] is None else bytes(row[2]) for row in rejected}
+        return copies, values, raws, totals
 
     def wait_until_settled(self) -> None:
         """Return when all has been read and nothing more comes, or when nothing comes for long."""
-        before, since = -1, time.monotonic()
-        helped = False
+        before, since, helped = -1, time.monotonic(), False
         while True:
             self.restart_what_ended()
             copies = self.rows()[0]
-            if sum(copies.values()) != before:
-                before, since = sum(copies.values()), time.monotonic()
+            if copies.total() != before:
+                before, since = copies.total(), time.monotonic()
             all_there = self.sent.keys() <= copies.keys()
             silent = time.monotonic() - since
             if silent > (STILL_SECONDS if all_there else STUCK_SECONDS):
@@ -182,14 +176,13 @@ class Trial:
             try:
                 sensor, at, temperature = parse(value)
             except ValueError:
-                raw = rejected.get(origin)
                 wrong += origin in readings
-                wrong += origin in rejected and (None if raw is None else bytes(raw)) != value
+                wrong += rejected.get(origin, value) != value
                 continue
             expected[sensor] += 1
             wanted = (sensor, datetime.fromisoformat(at), temperature)
             wrong += origin in rejected
-            wrong += origin in readings and readings[origin] != wanted
+            wrong += readings.get(origin, wanted) != wanted
         doubled = sum(count - 1 for count in copies.values()) + len(copies.keys() - self.sent)
         lost = len(self.sent.keys() - copies.keys())
         if not (lost or doubled):
@@ -199,7 +192,6 @@ class Trial:
     def end(self) -> None:
         """End every process and the proxy."""
         for process in self.processes:
-            process.send_signal(signal.SIGCONT)
             process.kill()
             process.wait()
         self.proxy.close()
