@@ -1,7 +1,7 @@
 # One door for every command; `make` alone lists them. The recipes are short on purpose: each calls
 # a script that can be run by itself.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs restart airflow reset clean setup env test test-fast coverage lint lock \
+.PHONY: help demo up down status logs restart airflow reset clean setup env test test-fast test-slow coverage lint lock \
         backup restore check arena incident drill drill-all soak bench-stream bench-batch docs
 
 PYTHON := .venv/bin/python
@@ -89,9 +89,14 @@ setup: .venv/installed ## install what is missing, without starting anything
 .venv/installed: requirements.lock pyproject.toml
 	@local_stack/make_venv.sh
 
-test: .venv/installed lint ## run all tests, two files at a time, on stacks of their own
+test: .venv/installed lint ## run the tests, two files at a time, on stacks of their own
 	@$(PYTHON) -m local_stack setup --tests
-	@$(PYTHON) -m pytest -p tests.parallel --numprocesses 2
+	@$(PYTHON) -m pytest -p tests.parallel --numprocesses 2 -m "not slow" || \
+	  { test $$? = 1 && $(PYTHON) -m tests.again; }
+
+test-slow: .venv/installed ## run the tests that are left to the night: Airflow 2.8, Celery, the arena
+	@$(PYTHON) -m local_stack setup --tests
+	@$(PYTHON) -m pytest -p tests.parallel --numprocesses 2 -m slow
 
 test-fast: .venv/installed lint ## run the tests that need no server: less than a minute
 	@$(PYTHON) -m pytest tests/unit --quiet

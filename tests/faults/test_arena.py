@@ -53,12 +53,14 @@ def verdicts(arena: Arena) -> Verdicts:
     return {(rung.stem, drill): v for (rung, drill), v in zip(keys, found, strict=True)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rung", LADDER, ids=lambda rung: rung.stem)
 def test_a_rung_fails_exactly_the_drills_that_it_names(rung: Path, verdicts: Verdicts) -> None:
     failed = {drill for drill in DRILLS if not verdicts[rung.stem, drill].passed}
     assert failed == set(FAULTS[rung.stem[0]]), {d: verdicts[rung.stem, d] for d in DRILLS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rung", LADDER, ids=lambda rung: rung.stem)
 def test_a_failed_drill_shows_the_fault_that_it_is_for(rung: Path, verdicts: Verdicts) -> None:
     for drill, fault in FAULTS[rung.stem[0]].items():
@@ -75,6 +77,7 @@ def test_the_docstring_names_the_failed_drills(rung: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_consumer_that_never_reads_is_started_again(arena: Arena, tmp_path: Path) -> None:
     consumer = tmp_path / "silent_at_first.py"
     consumer.write_text(

@@ -12,7 +12,7 @@ import pytest
 from pipeline_common.settings import DAG_ID, PROJECT_FOLDER
 from tests.acceptance.airflow28.environment import airflow_28, needs_python_3_11
 
-pytestmark = needs_python_3_11
+pytestmark = [pytest.mark.slow, needs_python_3_11]
 
 
 @pytest.fixture(scope="session")

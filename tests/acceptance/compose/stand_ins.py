@@ -35,7 +35,8 @@ PYTHON = Path(sys.base_prefix)
 #: In the project's environment, but not in the image of Airflow: the DAG must do without.
 NOT_IN_THE_IMAGE = {"hypothesis", "kafka", "mypy", "mypyc", "playwright", "pyarrow"}
 NOT_IN_THE_IMAGE |= {"pydantic_settings", "pydeck", "pytest", "_pytest", "ruff", "streamlit"}
-NOT_IN_THE_IMAGE |= {"supervisor"}
+NOT_IN_THE_IMAGE |= {"check_jsonschema", "pgcli", "pglast", "pip", "pre_commit", "psycopg"}
+NOT_IN_THE_IMAGE |= {"setuptools", "supervisor", "virtualenv", "zensical"}
 #: In the image, but the DAG does without these too: leaving them out saves time.
 NOT_IN_THE_IMAGE |= {"altair", "numpy", "numpy.libs", "pandas", "PIL", "pillow.libs"}
 

@@ -12,7 +12,7 @@ from tests.acceptance.compose.project import LONG_RUNNING, Compose, project, que
 
 OVERRIDE = "docker-compose.airflow-2.8.yml"
 
-pytestmark = needs_python_3_11
+pytestmark = [pytest.mark.slow, needs_python_3_11]
 
 
 @pytest.fixture(scope="module")

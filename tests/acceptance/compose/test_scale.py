@@ -18,6 +18,7 @@ from python_scripts.airflow_api import sign_in, trigger, wait_for_dag
 from tests.acceptance.compose import stand_ins
 from tests.acceptance.compose.project import LONG_RUNNING, Compose, query
 
+pytestmark = pytest.mark.slow
 #: Rows of a batch that is worked on in three slices.
 LARGE = 67_500
 #: The clean zone of the newest batch against the first valid row of each of its products.

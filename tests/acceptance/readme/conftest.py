@@ -5,20 +5,18 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
 
 from local_stack.kafka import create_topic
 from local_stack.stack import Stack
 from pipeline_common.settings import DAG_ID, PROJECT_FOLDER, Settings
 from python_scripts.airflow_api import sign_in, wait_for_dag
 from tests.acceptance.readme.blocks import Block, files_in_git
+from tests.broker import forget_groups, forget_topics
 from tests.databases import INIT_SQL, administrator, login_of, make_database
 
 WAIT_SECONDS = 120
@@ -35,31 +33,12 @@ def as_after_the_first_start(stack: Stack) -> None:
             cursor.execute(f"DROP DATABASE IF EXISTS {login['dbname']} WITH (FORCE)")
         make_database(stack, service, login["dbname"])
     bootstrap = stack.settings.kafka_bootstrap_servers
-    until(lambda: _forget_groups_and_topics(bootstrap))
+    forget_groups(bootstrap)
+    forget_topics(bootstrap)
     create_topic(bootstrap)
     with closing(sign_in(stack.settings)) as airflow:
         wait_for_dag(airflow, DAG_ID)
         airflow.patch(f"/api/v2/dags/{DAG_ID}", json={"is_paused": True}).raise_for_status()
-
-
-def until(done: Callable[[], bool]) -> None:
-    """Ask again and again until it is so."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not done():
-        assert time.monotonic() < deadline, "gave up waiting"
-        time.sleep(0.5)
-
-
-def _forget_groups_and_topics(bootstrap: str) -> bool:
-    """Whether there are none left: Kafka deletes topics later, and groups without members only."""
-    with closing(KafkaAdminClient(bootstrap_servers=bootstrap)) as admin:
-        try:
-            admin.delete_groups([group["group_id"] for group in admin.list_groups()])
-            topics = [name for name in admin.list_topics() if not name.startswith("__")]
-            admin.delete_topics(topics)
-        except KafkaError:
-            return False
-        return not topics and not admin.list_groups()
 
 
 class Reader:

@@ -25,6 +25,7 @@ from playwright.sync_api import Locator, Page, expect
 from batch_pipeline.scraper import VENDORS, scrape
 from pipeline_common.settings import PROJECT_FOLDER
 from python_scripts.queries import as_objects, run_query
+from tests.broker import forget_groups
 from tests.browser import chromium
 from tests.integration.batch.conftest import product, run_batch
 from tests.integration.explore.conftest import Script
@@ -111,8 +112,9 @@ def wait_until_served(url: str) -> None:
 
 
 @pytest.fixture
-def page(address: str) -> Iterator[Page]:
-    """The first page in headless Chromium, in another time zone than UTC."""
+def page(address: str, kafka: str) -> Iterator[Page]:
+    """The first page in headless Chromium, in another time zone than UTC; nobody has read a topic."""
+    forget_groups(kafka)
     with chromium() as browser:
         size = {"width": 1280, "height": 1300}
         page = browser.new_page(viewport=size, locale="en-US", timezone_id="Asia/Tokyo")  # type: ignore[arg-type]

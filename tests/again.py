@@ -1,0 +1,34 @@
+"""`make test`: what failed beside other tests runs once more, alone and on fresh servers.
+
+A test that passes then is printed: it needs more of the machine than it should, or is flaky. One
+that fails twice fails the run. A test's neighbours run with it, as they may build on each other.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.parallel import unit
+
+LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
+#: More than these is a fault, not chance.
+MOST_UNITS = 3
+
+
+def main() -> int:
+    """Run the units of the last run's failed tests; the exit status is pytest's."""
+    failed = sorted(json.loads(LAST_FAILED.read_text())) if LAST_FAILED.exists() else []
+    units = sorted({unit(nodeid) for nodeid in failed})
+    if not 0 < len(units) <= MOST_UNITS:
+        return 1
+    print(f"Once more, alone: {', '.join(units)}", flush=True)
+    status = int(pytest.main(units))
+    if status == 0:
+        print("Passed alone, failed beside others:", *failed, sep="\n  ")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
