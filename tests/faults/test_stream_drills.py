@@ -1,7 +1,7 @@
 """Whatever breaks, the stream loses nothing and stores nothing twice: five seeds of each drill.
 
-The real servers are broken, on ports of their own; `make drill-all` runs twenty seeds of each, and `make drill`
-shows one of these at work.
+The real servers are broken, on ports of their own; `make drill-all` runs twenty seeds of each, and
+`make drill` shows one of these at work.
 """
 
 import os

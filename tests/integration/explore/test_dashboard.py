@@ -113,7 +113,7 @@ def wait_until_served(url: str) -> None:
 
 @pytest.fixture
 def page(address: str, kafka: str) -> Iterator[Page]:
-    """The first page in headless Chromium, in another time zone than UTC; nobody has read a topic."""
+    """The first page in headless Chromium, not in UTC; no consumer group has read anything."""
     forget_groups(kafka)
     with chromium() as browser:
         size = {"width": 1280, "height": 1300}
