@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS schema_version (
     applied_at timestamptz NOT NULL DEFAULT now()
 );
 INSERT INTO schema_version (version)
-SELECT 2 WHERE to_regclass('raw_products') IS NULL AND NOT EXISTS (SELECT FROM schema_version);
+SELECT 3 WHERE to_regclass('raw_products') IS NULL AND NOT EXISTS (SELECT FROM schema_version);
 
 -- One row for each batch. Of two batches that hold the same product the newer one stands: by the day of
 -- its products, then by ingestion. So a backfill of past days does not overtake what is newer.
@@ -85,10 +85,9 @@ CREATE TABLE IF NOT EXISTS product_verdicts (
     category text,
     issues text[] -- reason codes; NULL: the row is valid
 );
--- Written batch by batch, so it is enough to note which blocks hold which batches: a few kB, where a
--- B-tree would have an entry for every row.
-CREATE INDEX IF NOT EXISTS product_verdicts_batch ON product_verdicts
-    USING brin (batch_id text_bloom_ops) WITH (autosummarize = on);
+-- Not BRIN, a tenth of the size: until autovacuum has summarized it, each query would read all verdicts that
+-- were written since, and without statistics the planner reads the whole table.
+CREATE INDEX IF NOT EXISTS product_verdicts_batch ON product_verdicts (batch_id);
 
 -- The clean zone: of each product the newest valid row (see batches). Prices are US dollars.
 CREATE TABLE IF NOT EXISTS clean_products (

@@ -1,4 +1,6 @@
-"""The work of each statement grows with the batch, not with its square, whatever the planner knows.
+"""The work of each statement grows with the batch, whatever the planner knows.
+
+Not with its square, and not with the batches before it.
 
 auto_explain reports, for every statement that the steps execute, the plan and the rows that each of
 its nodes went through. A nested loop over a batch shows as far more rows than the batch has.
@@ -26,6 +28,7 @@ CASES += [(known, rows) for known in ("restored", "analysed", "stale") for rows 
 FACTOR = 4
 ALLOWANCE = 10_000  # a loop over a few dozen rows is the right plan
 LOOPS = 100
+NIGHTS = 10  # with these, all rows of a zone are more than those of a night and the allowance
 EXPLAIN = """
     LOAD 'auto_explain';
     SET auto_explain.log_min_duration = 0;
@@ -136,3 +139,20 @@ def test_no_statement_of_a_batch_is_quadratic(
         for step in (*steps.AFTER_LANDING, report.generate_report):  # and once more
             step(connection, "run")
     assert_linear(plans, 4 * rows)
+
+
+@pytest.mark.parametrize("analysed", [False, True])
+def test_no_statement_of_a_batch_goes_through_the_nights_before(
+    quiet_db: dict[str, Any], analysed: bool
+) -> None:
+    rows = 3000
+    with closing(psycopg2.connect(**quiet_db)) as connection:
+        for night in range(NIGHTS):
+            run_batch(connection, f"night-{night}", products(rows, seed=night))
+    if analysed:
+        with closing(psycopg2.connect(**as_admin(quiet_db))) as admin:
+            execute(admin, "ANALYZE")
+    connection, plans = explained(quiet_db)
+    with closing(connection):
+        run_batch(connection, "tonight", products(rows, seed=NIGHTS))
+    assert_linear(plans, rows)

@@ -209,12 +209,12 @@ def test_roles_that_cannot_be_changed_are_a_refusal_in_one_sentence(upgraded: St
     with closing(psycopg2.connect(**login)) as connection:
         connection.autocommit = True
         cursor = connection.cursor()
-        cursor.execute("DELETE FROM schema_version WHERE version = 2")
+        cursor.execute("DELETE FROM schema_version WHERE version = 3")
         cursor.execute("CREATE ROLE upgrade_superuser")
         cursor.execute("CREATE SCHEMA of_another AUTHORIZATION upgrade_superuser")
         said = refusal(login, upgraded)
         cursor.execute("DROP SCHEMA of_another; DROP ROLE upgrade_superuser")
-        cursor.execute("INSERT INTO schema_version VALUES (2)")
+        cursor.execute("INSERT INTO schema_version VALUES (3)")
     assert "pipeline_db is not upgraded" in said
     assert 'role "upgrade_superuser" cannot be dropped' in said
     assert len(said.splitlines()) == 1
