@@ -60,12 +60,12 @@ EXERCISES = [
         "poison",
         PAGE,
         "break",
-        "Send a record by hand that is not JSON, with the key `lab`, to `sensor_readings_raw`, and "
-        "let the validator put it into quarantine.",
+        "Send text that is not JSON by hand, with the key `lab`, to `sensor_readings_raw`, and let "
+        "the validator put it into quarantine.",
         "One bad record does not stop the stream, and its bytes are kept as they were sent.",
         (
             "The page shows how to send rubbish with KafkaProducer.",
-            "The key has to be the bytes lab; an empty object {} is JSON.",
+            "The key has to be the bytes lab; an empty object {} is JSON, and b'\\xff' is no text.",
             "KafkaProducer(bootstrap_servers='localhost:9092').send('sensor_readings_raw', "
             "b'no JSON', key=b'lab').get(10), then stream_validator.py --exit-when-idle 2",
         ),

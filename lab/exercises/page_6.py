@@ -139,7 +139,8 @@ EXERCISES = [
             "The raw zone still holds every record that was received.",
             "Re-validating all batches loads their rows again. Three rows were never received.",
             "python batch_pipeline/reprocess.py --all; the examples come from "
-            "sql/init_postgres.sql, which changes nothing else: take their INSERT from it.",
+            "sql/init_postgres.sql: take their INSERT from it, or run the file once more as "
+            "pipeline_admin (psql … -f), which changes nothing else.",
         ),
         grade_clean_zone_lost,
     ),
