@@ -21,13 +21,14 @@ def figures(results: list[Result]) -> list[list[str]]:
     lines = []
     for r in results:
         best = limits[min((n for n in limits if n >= r["rows"]), default=max(limits))]
-        rate, per_cpu = r["rows"] / r["seconds"], r["rows"] / r["cpu"]
-        ratio, cpu_ratio = (
-            rate * best["seconds"] / best["rows"],
-            per_cpu * best["cpu"] / best["rows"],
-        )
-        speed = [f"{r['seconds']:.1f}", f"{rate:,.0f}", f"{100 * ratio:.1f} %"]
-        cpu = [f"{r['cpu']:.1f}", f"{100 * cpu_ratio:.1f} %"]
+        rate = r["rows"] / r["seconds"]
+        ratio = rate * best["seconds"] / best["rows"]
+        # The CPU's time is counted in hundredths of a second: of 45 rows it may be 0.
+        of_cpu = "-"
+        if r["cpu"] and best["cpu"]:
+            of_cpu = f"{100 * r['rows'] / r['cpu'] * best['cpu'] / best['rows']:.1f} %"
+        speed = [f"{r['seconds']:.2f}", f"{rate:,.0f}", f"{100 * ratio:.1f} %"]
+        cpu = [f"{r['cpu']:.2f}", of_cpu]
         memory = [f"{r['client_mb']:.0f}", f"{r['server_mb']:.0f}"]
         lines.append([r["contender"], f"{r['rows']:,}", *speed, *cpu, *memory, f"{r['clean']:,}"])
     return lines
