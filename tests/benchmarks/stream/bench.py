@@ -38,7 +38,7 @@ from tests.benchmarks.stream.report import (
 from tests.benchmarks.stream.traffic import load, measure_latency
 from tests.own_stack import stack_of_its_own
 
-OURS_TOO = [TWO, "read: kafka-python", "read and judge: kafka-python"]
+OURS_TOO = [TWO, "read: kafka-python", "read and validate: kafka-python"]
 PEERS = ["Bytewax", "Quix Streams", "Kafka Connect", "read: confluent-kafka"]
 
 app = typer.Typer(help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False)

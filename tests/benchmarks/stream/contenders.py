@@ -21,7 +21,7 @@ from tests.benchmarks.stream.report import LIMIT, TWO
 VALIDATOR = [sys.executable, "streaming_pipeline/stream_validator.py"]
 TABLES = ("sensor_readings", "sensor_readings_invalid")
 
-COUNT_JUDGED = "SELECT coalesce(sum(records), 0) FROM stream_offsets"
+COUNT_READ = "SELECT coalesce(sum(records), 0) FROM stream_offsets"
 COUNT_ROWS = """
 SELECT (SELECT count(*) FROM sensor_readings) + (SELECT count(*) FROM sensor_readings_invalid)"""
 LAST_READINGS = """
@@ -55,12 +55,12 @@ def time_validators(place: Place, records: int, validators: int = 1) -> Cost:
     command = [*VALIDATOR, "--topic", place.topic, "--group", f"{place.topic}_{validators}"]
     with asking(place) as ask:
         return time_processes(
-            place, [command] * validators, lambda: bool(ask(COUNT_JUDGED) == records)
+            place, [command] * validators, lambda: bool(ask(COUNT_READ) == records)
         )
 
 
 def keep_reference(place: Place, records: int, folder: Path) -> Reference:
-    """Take the judged rows out of the database that the validator has filled."""
+    """Take the validated rows out of the database that the validator has filled."""
     with closing(psycopg2.connect(**place.login)) as connection, connection.cursor() as cursor:
         for name in TABLES:
             with (folder / name).open("wb") as file:
@@ -73,14 +73,14 @@ def keep_reference(place: Place, records: int, folder: Path) -> Reference:
 
 
 def time_copy(place: Place, reference: Reference) -> Cost:
-    """The limit: PostgreSQL's own COPY of the judged rows into the same two tables."""
+    """The limit: PostgreSQL's own COPY of the validated rows into the same two tables."""
     login = " ".join(f"{key}={value}" for key, value in place.login.items())
     orders = [f"-c\\copy {name} FROM '{reference.folder / name}'" for name in TABLES]
     return time_processes(place, [["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *orders, login]])
 
 
 def time_peer(place: Place, reference: Reference, *, script: str) -> Cost:
-    """A peer that judges, until it has stored as many rows as ours, and the last ones."""
+    """A peer that validates, until it has stored as many rows as ours, and the last ones."""
     with asking(place) as ask:
 
         def done() -> bool:
@@ -119,9 +119,9 @@ def last_offsets(place: Place) -> tuple[list[int], list[int]]:
     return [part.partition for part in ends], [offset - 1 for offset in ends.values()]
 
 
-def time_kafka_python(place: Place, _: Reference, *, judge: bool) -> Cost:
+def time_kafka_python(place: Place, _: Reference, *, validate: bool) -> Cost:
     """The validator's client without a database, until it has read the topic to its end."""
-    options = ["--judge"] if judge else []
+    options = ["--validate"] if validate else []
     command = peer("read_kafka_python", place.topic, *options, python=sys.executable)
     return time_processes(place, [command])
 
@@ -138,7 +138,7 @@ CONTENDERS: dict[str, Callable[[Place, Reference], Cost]] = {
     "Bytewax": partial(time_peer, script="bytewax_flow"),
     "Quix Streams": partial(time_peer, script="quix"),
     "Kafka Connect": time_connect,
-    "read: kafka-python": partial(time_kafka_python, judge=False),
-    "read and judge: kafka-python": partial(time_kafka_python, judge=True),
+    "read: kafka-python": partial(time_kafka_python, validate=False),
+    "read and validate: kafka-python": partial(time_kafka_python, validate=True),
     "read: confluent-kafka": time_confluent,
 }

@@ -2,6 +2,6 @@
 
     python -m tests.benchmarks.stream.peers.naive TOPIC
 
-All that judge do it by the validator's own rules, so that only the way differs. Their packages are
-in requirements.txt and connect.xml; bench.py installs those into .local, not into the project.
+All that validate do it by the validator's own rules, so that only the way differs. Their packages
+are in requirements.txt and connect.xml; bench.py installs those into .local, not into the project.
 """

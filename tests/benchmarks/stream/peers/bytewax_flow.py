@@ -12,7 +12,7 @@ from bytewax.testing import cluster_main
 from psycopg2.extras import execute_values
 
 from pipeline_common.settings import Settings
-from tests.benchmarks.stream.peers.judged import INVALID, VALID, Record, Row, columns, judged
+from tests.benchmarks.stream.peers.validated import INVALID, VALID, Record, Row, columns, validated
 
 settings = Settings()
 
@@ -43,13 +43,13 @@ class Sink(DynamicSink):  # type: ignore[misc]
 
 def to_row(message: Any) -> tuple[str, Row]:
     m = message
-    return judged(Record(m.topic, m.partition, m.offset, m.timestamp[1], m.key, m.value))
+    return validated(Record(m.topic, m.partition, m.offset, m.timestamp[1], m.key, m.value))
 
 
 def main(topic: str) -> None:
     flow = Dataflow("bench")
     source = KafkaSource([settings.kafka_bootstrap_servers], [topic], batch_size=5000)
-    rows = op.map("judge", op.input("kafka", flow, source), to_row)
+    rows = op.map("validate", op.input("kafka", flow, source), to_row)
     op.output("tables", rows, Sink())
     cluster_main(flow, [], 0)
 

@@ -1,6 +1,6 @@
-"""Kafka Connect with Debezium's JDBC sink, the general-purpose shipper: it judges nothing.
+"""Kafka Connect with Debezium's JDBC sink, the general-purpose shipper: it validates nothing.
 
-It puts each record as text into a table of its own, `landing`; SQL would have to judge it there.
+It puts each record as text into a table of its own, `landing`; SQL would have to validate it there.
 The key (topic, partition, offset) makes a repeated write change nothing.
 
     python -m tests.benchmarks.stream.peers.kafka_connect TOPIC FOLDER_OF_JARS

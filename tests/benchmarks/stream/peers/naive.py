@@ -10,7 +10,7 @@ import psycopg2
 from kafka import KafkaConsumer
 
 from pipeline_common.settings import Settings
-from tests.benchmarks.stream.peers.judged import VALID, Record, columns, judged
+from tests.benchmarks.stream.peers.validated import VALID, Record, columns, validated
 
 
 def main(topic: str) -> None:
@@ -26,7 +26,7 @@ def main(topic: str) -> None:
         auto_offset_reset="earliest",
     )
     for r in consumer:
-        table, row = judged(Record(topic, r.partition, r.offset, r.timestamp, r.key, r.value))
+        table, row = validated(Record(topic, r.partition, r.offset, r.timestamp, r.key, r.value))
         if table == VALID:
             if (row["sensor_id"], row["time"]) in seen:
                 continue

@@ -7,7 +7,7 @@ from quixstreams import Application, message_context
 from quixstreams.sinks.community.postgresql import PostgreSQLSink
 
 from pipeline_common.settings import Settings
-from tests.benchmarks.stream.peers.judged import INVALID, VALID, Record, Row, judged
+from tests.benchmarks.stream.peers.validated import INVALID, VALID, Record, Row, validated
 
 
 def main(topic: str) -> None:
@@ -16,7 +16,7 @@ def main(topic: str) -> None:
     def to_row(value: bytes, key: bytes, kafka_ms: int, _headers: object) -> Row:
         where = message_context()
         record = Record(topic, where.partition, where.offset, kafka_ms, key, value)
-        table, row = judged(record)
+        table, row = validated(record)
         return {"table": table} | row
 
     def sink(table: str) -> Any:

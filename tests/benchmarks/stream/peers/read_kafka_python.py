@@ -1,4 +1,4 @@
-"""Only read the topic to its end with kafka-python, the validator's client; --judge: judge too."""
+"""Only read the topic to its end with the validator's client; --validate: validate it, too."""
 
 import sys
 
@@ -9,7 +9,7 @@ from streaming_pipeline.kafka_python_client import SETTINGS
 from streaming_pipeline.quick_path import validate
 
 
-def main(topic: str, judging: bool) -> None:
+def main(topic: str, validating: bool) -> None:
     bootstrap = Settings().kafka_bootstrap_servers
     consumer = KafkaConsumer(bootstrap_servers=bootstrap, max_poll_records=20_000, **SETTINGS)
     parts = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
@@ -19,10 +19,10 @@ def main(topic: str, judging: bool) -> None:
     while left > 0:
         for records in consumer.poll(timeout_ms=500).values():
             left -= len(records)
-            if judging:
+            if validating:
                 for record in records:
                     validate(record.value, record.key, record.timestamp, record.timestamp)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], "--judge" in sys.argv)
+    main(sys.argv[1], "--validate" in sys.argv)

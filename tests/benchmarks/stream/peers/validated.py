@@ -23,7 +23,7 @@ class Record(NamedTuple):
     value: bytes | None
 
 
-def judged(record: Record) -> tuple[str, Row]:
+def validated(record: Record) -> tuple[str, Row]:
     """The table that a record belongs to, and its row there."""
     received_ms = time.time_ns() // 1_000_000
     verdict = validate(record.value, record.key, record.kafka_ms, received_ms)
