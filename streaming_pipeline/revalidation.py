@@ -58,16 +58,17 @@ def revalidate(connection: Connection, batch: Batch, dry_run: bool = False) -> R
     What retention has taken does not come back.
     """
     [(partition, records)] = batch.records.items()
+    stretch = batch.expected[partition], batch.after[partition]
+    kafka_ms = [record.kafka_ms for record in records] or [0]
     these = {
         "topic": batch.topic.name,
         "topic_id": batch.topic.id,
         "partition": partition,
-        "first_offset": records[0].offset,
-        "last_offset": records[-1].offset,
-        "earliest": kafka_time(min(record.kafka_ms for record in records)) - FARTHEST,
-        "latest": kafka_time(max(record.kafka_ms for record in records)) + FARTHEST,
+        "first_offset": batch.expected[partition],
+        "last_offset": batch.after[partition] - 1,
+        "earliest": kafka_time(min(kafka_ms)) - FARTHEST,
+        "latest": kafka_time(max(kafka_ms)) + FARTHEST,
     }
-    stretch = batch.expected[partition], batch.after[partition]
     with transaction(connection, commit=not dry_run) as cursor:
         end, expired_before = hold(cursor, these)
         before = find(cursor, these, records)
@@ -95,10 +96,11 @@ def revalidate(connection: Connection, batch: Batch, dry_run: bool = False) -> R
 def may_move(record: Record, place: Place, expired_before: datetime) -> bool:
     """Whether a record is put where it belongs now; if not, it stays where it is.
 
-    Nothing is to come back to where retention has been, not as a duplicate or conflict either.
+    Nothing is to come back to where retention has been, not as a duplicate or conflict either. A
+    batch that can no longer be read has a place for each record: one more is counted by nobody.
     """
     if place is NOWHERE:
-        return kafka_time(record.kafka_ms) > expired_before
+        return record.fault != UNREADABLE and kafka_time(record.kafka_ms) > expired_before
     if place.table == VALID or place.issues == [UNREADABLE]:
         return True
     verdict = verdict_on(record, record.kafka_ms)

@@ -110,10 +110,8 @@ class Replay:
                 continue
             position = stretch.after
             records = [record for record in stretch.records if record.offset < end]
-            if not records:  # only marks of transactions are left
-                continue
-            if len(records) < len(stretch.records):
-                position = records[-1].offset + 1
+            if len(records) < len(stretch.records):  # the others have not been read yet
+                position = end
                 client.seek(partition, position)
             batch = Batch(
                 self.topic, {partition: records}, {partition: stretch.start}, {partition: position}

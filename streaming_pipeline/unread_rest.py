@@ -45,13 +45,20 @@ def last_offset(offset: int, head: bytes) -> int:
 def readable_rests(
     cursor: Cursor, these: dict[str, Any], records: list[Record], start: int, after: int
 ) -> list[Rest]:
-    """The rests of which a stretch, from `start` up to before `after`, has records."""
+    """The rests of which a stretch, from `start` up to before `after`, has read some or all."""
     cursor.execute(read_sql("stream/find_rests"), these | {"start": start, "after": after})
     rests = [
         Rest(offset, last_offset(offset, bytes(head or b"")), time) for offset, time, head in cursor
     ]
-    still = {record.offset for record in records if record.fault == UNREADABLE}
-    return [rest for rest in rests if rest.offset not in still and any(_of(rest, records))]
+    return [rest for rest in rests if _is_read(rest, records, start)]
+
+
+def _is_read(rest: Rest, records: list[Record], start: int) -> bool:
+    """Whether a stretch has read some of it, or has found that Kafka has compacted it away."""
+    if some := _of(rest, records):
+        return some[0].offset > rest.offset or some[0].fault != UNREADABLE
+    before = [record for record in records if record.offset < rest.offset]
+    return rest.offset >= start and not (before and before[-1].fault == UNREADABLE)
 
 
 def _of(rest: Rest, records: list[Record]) -> list[Record]:
