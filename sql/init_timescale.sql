@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS schema_version (
     applied_at timestamptz NOT NULL DEFAULT now()
 );
 INSERT INTO schema_version (version)
-SELECT 2 WHERE to_regclass('sensor_readings') IS NULL AND NOT EXISTS (SELECT FROM schema_version);
+SELECT 3 WHERE to_regclass('sensor_readings') IS NULL AND NOT EXISTS (SELECT FROM schema_version);
 
 -- Valid readings. One sensor has one reading at one time: the unique key is what finds duplicates.
 -- topic, partition and offset say where in Kafka a row came from; the sample rows have none. A topic
@@ -99,6 +99,8 @@ CREATE TABLE IF NOT EXISTS stream_offsets (
     records bigint NOT NULL DEFAULT 0,    -- read so far
     duplicates bigint NOT NULL DEFAULT 0, -- of these, readings that were already there
     updated_at timestamptz NOT NULL DEFAULT now(),
+    last_offset bigint,   -- the last record that was read, and its Kafka timestamp: if Kafka has
+    last_kafka_ms bigint, -- another one at this offset, its log is no longer the one that was read
     PRIMARY KEY (topic, partition)
 ) WITH (fillfactor = 10); -- one small row, changed with each batch: room for HOT updates
 

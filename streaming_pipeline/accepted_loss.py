@@ -1,12 +1,14 @@
 """What --accept-loss does in the database: go on where Kafka still can, and keep what was stored.
 
-Where Kafka's log was cut off, records to come get offsets that stored rows have already. Those rows
-are of a log that is gone: they get a topic id of their own, as if the topic had been recreated. So
-a topic id, a partition and an offset still name one record, for the fence, duplicates and replay.
+Where Kafka's log was cut off, new records get offsets that stored rows have already, and nothing
+says from which offset on. So all that Kafka holds is read again, and the rows at these offsets are
+set aside: they get a topic id of their own, as if the topic had been recreated. So a topic id, a
+partition and an offset still name one record, for the fence, duplicates and replay.
 """
 
 import logging
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import psycopg2
@@ -28,59 +30,51 @@ def accept_loss(
 ) -> bool:
     """Go on at offset `resume_at`, though the database waits for `stored`.
 
-    False if another member has moved it meanwhile: then the database is to be asked again.
+    False if another member has moved it meanwhile: then the database is to be asked again. The
+    offset moves last: if this is ended before, the loss is noticed again.
     """
-    lost_log = str(uuid4())
-    step = STEP
-    while stored != (topic.id, resume_at):
-        to = max(resume_at, stored.next - step) if stored.topic_id == topic.id else resume_at
-        move = partial(
-            move_offset, topic=topic, partition=partition, stored=stored, to=to, lost_log=lost_log
-        )
-        try:
-            if not database.do(move):
-                return False
-        except TooMuch as error:
-            step = (stored.next - to) // 2
-            log.warning("too much at once, trying %d offsets at a time: %s", step, error)
-        else:
-            stored = Offset(topic.id, to)
-    return True
-
-
-def move_offset(
-    connection: Connection,
-    *,
-    topic: Topic,
-    partition: int,
-    stored: Offset,
-    to: int,
-    lost_log: str,
-) -> bool:
-    """Move a partition's offset, and rows beyond it to `lost_log`; False if it is not `stored`.
-
-    Raises TooMuch if that takes too long and can be done in smaller steps.
-    """
-    sets_aside = stored.topic_id == topic.id and to < stored.next
     these = {
         "topic": topic.name,
         "topic_id": topic.id,
         "partition": partition,
         "stored_id": stored.topic_id,
         "stored_offset": stored.next,
-        "offset": to,
-        "lost_log": lost_log,
+        "lost_log": str(uuid4()),
     }
+    step = STEP
+    end = stored.next if stored.topic_id == topic.id else resume_at  # of the rows to set aside
+    while True:
+        begin = max(resume_at, end - step)
+        next_offset = resume_at if begin == resume_at else stored.next
+        part = these | {"begin": begin, "end": end, "next_offset": next_offset}
+        try:
+            if not database.do(partial(set_aside, part=part)):
+                return False
+        except TooMuch as error:
+            step = (end - begin) // 2
+            log.warning("too much at once, trying %d offsets at a time: %s", step, error)
+        else:
+            if begin == resume_at:
+                return True
+            end = begin
+
+
+def set_aside(connection: Connection, part: dict[str, Any]) -> bool:
+    """Set aside rows from `begin` up to before `end`, and move the offset to `next_offset`.
+
+    False if the offset is not what it was. Raises TooMuch if that takes too long and can be done in
+    smaller steps.
+    """
     try:
         with transaction(connection) as cursor:
-            cursor.execute(read_sql("stream/accept_loss"), these)
+            cursor.execute(read_sql("stream/accept_loss"), part)
             if not cursor.rowcount:
                 return False
-            if sets_aside:
+            if part["begin"] < part["end"]:
                 cursor.execute(read_sql("stream/raise_decompression_limit"))
-                cursor.execute(read_sql("stream/set_aside"), these)
+                cursor.execute(read_sql("stream/set_aside"), part)
     except psycopg2.Error as error:
-        if sets_aside and stored.next - to > 1 and is_too_much(error):
+        if part["end"] - part["begin"] > 1 and is_too_much(error):
             raise TooMuch(first_line(error)) from error
         raise
     return True

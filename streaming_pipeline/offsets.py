@@ -15,6 +15,8 @@ from psycopg2.extras import execute_values
 from pipeline_common.sql_files import read_sql
 from streaming_pipeline.database import transaction
 from streaming_pipeline.kafka_topic import Topic
+from streaming_pipeline.positions import LastRead
+from streaming_pipeline.record import Record
 from streaming_pipeline.record_batch import Batch
 
 
@@ -23,6 +25,7 @@ class Offset(NamedTuple):
 
     topic_id: str
     next: int
+    last: LastRead | None = None  # None: not known
 
 
 class Fenced(Exception):
@@ -33,7 +36,10 @@ def read(connection: Connection, topic: str) -> dict[int, Offset]:
     """Where the database stands in each partition that it knows."""
     with transaction(connection) as cursor:
         cursor.execute(read_sql("stream/read_offsets"), (topic,))
-        return {partition: Offset(topic_id, after) for partition, topic_id, after in cursor}
+        return {
+            partition: Offset(topic_id, after, LastRead(*last) if None not in last else None)
+            for partition, topic_id, after, *last in cursor
+        }
 
 
 def enter(connection: Connection, topic: Topic, first: dict[int, int]) -> dict[int, Offset]:
@@ -56,7 +62,13 @@ def lock(cursor: Cursor, topic: Topic, expected: dict[int, int]) -> None:
 def advance(cursor: Cursor, batch: Batch, duplicates: dict[int, int]) -> None:
     """Move the offsets behind a batch that was stored, and count its records."""
     rows = [
-        (batch.topic.name, p, batch.after[p], len(records), duplicates.get(p, 0))
+        (batch.topic.name, p, batch.after[p], len(records), duplicates.get(p, 0), *last_of(records))
         for p, records in batch.records.items()
     ]
     execute_values(cursor, read_sql("stream/advance_offsets"), rows)
+
+
+def last_of(records: list[Record]) -> tuple[int, int] | tuple[None, None]:
+    """Offset and Kafka timestamp of the last record that could be read."""
+    readable = (record for record in reversed(records) if not record.fault)
+    return next(((record.offset, record.kafka_ms) for record in readable), (None, None))

@@ -5,6 +5,7 @@ must begin there, or doubtful, and then nothing is taken until the database has 
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from streaming_pipeline.client import Held, Stretch
 
@@ -17,11 +18,31 @@ class Lost(Exception):
         self.resume_at = resume_at  # the first record that can still be read
 
 
+class LastRead(NamedTuple):
+    """The last record that was read of a partition; its timestamp tells it from others."""
+
+    offset: int
+    kafka_ms: int
+
+    def is_replaced(self, stretch: Stretch) -> bool:
+        """Whether a stretch has another record there: the log was cut off, and has grown again.
+
+        If it has none, the record was compacted away, and nothing can be said.
+        """
+        return any(
+            record.offset == self.offset and record.kafka_ms != self.kafka_ms and not record.fault
+            for record in stretch.records
+        )
+
+
 class Positions:
     """The next offset to read of each partition that the group has given us."""
 
     def __init__(self) -> None:
         self._next: dict[int, int | None] = {}  # None: doubtful
+        #: Where the log is compared first: from where on records count, the last one before.
+        self._compared: dict[int, tuple[int, LastRead]] = {}
+        self._replaced: dict[int, LastRead] = {}
 
     def assign(self, partitions: Iterable[int]) -> None:
         """The group has dealt the partitions out: these are ours, and all are doubtful."""
@@ -33,21 +54,43 @@ class Positions:
         for partition, stretch in stretches.items():
             known = self._next.get(partition)
             if known == stretch.start:
-                accepted[partition] = stretch
                 self._next[partition] = stretch.after
+                if rest := self._compare(partition, stretch):
+                    accepted[partition] = rest
             elif known is not None:
                 self._next[partition] = None
         return accepted
+
+    def _compare(self, partition: int, stretch: Stretch) -> Stretch | None:
+        """What counts of a stretch; nothing if the log is not the one that was read before."""
+        if partition not in self._compared:
+            return stretch
+        begin, last = self._compared[partition]
+        if last.is_replaced(stretch):
+            self._replaced[partition] = last
+            self._next[partition] = None
+            return None
+        if stretch.after <= begin:
+            return None
+        del self._compared[partition]
+        return Stretch(begin, stretch.after, [r for r in stretch.records if r.offset >= begin])
 
     def doubt(self, partitions: Iterable[int]) -> None:
         """Have the database asked for those of the partitions that are ours."""
         for partition in self._next.keys() & set(partitions):
             self._next[partition] = None
 
-    def resume(self, partition: int, offset: int) -> None:
-        """Read on at `offset`, if the partition is still ours."""
+    def resume(self, partition: int, offset: int, last: LastRead | None = None) -> None:
+        """Read on at `offset`, if the partition is still ours; from `last` on, to compare it."""
+        self._compared.pop(partition, None)
         if partition in self._next:
-            self._next[partition] = offset
+            self._next[partition] = last.offset if last else offset
+            if last:
+                self._compared[partition] = offset, last
+
+    def is_replaced(self, partition: int, last: LastRead | None) -> bool:
+        """Whether Kafka has had another record in place of `last`."""
+        return last is not None and self._replaced.get(partition) == last
 
     def doubtful(self) -> list[int]:
         """Partitions whose position only the database knows."""
@@ -58,15 +101,15 @@ class Positions:
         return {partition: offset for partition, offset in self._next.items() if offset is not None}
 
 
-def resume_at(next_offset: int, same_topic: bool, held: Held) -> int:
+def resume_at(next_offset: int, same_topic: bool, held: Held, replaced: bool = False) -> int:
     """Where to read on, given what the database waits for and what Kafka holds.
 
-    Raises Lost if that is no longer to be had.
+    Raises Lost if that is no longer to be had, or is `replaced` by other records.
     """
     if not same_topic:
         raise Lost("the topic was deleted and recreated since (another topic id)", held.first)
-    if next_offset < held.first:
+    if replaced:
+        raise Lost("Kafka's log was cut off before that and has grown again", held.first)
+    if not held.first <= next_offset <= held.end:
         raise Lost(f"Kafka holds {held.first} to {held.end}", held.first)
-    if next_offset > held.end:
-        raise Lost(f"Kafka holds {held.first} to {held.end}", held.end)
     return next_offset

@@ -56,9 +56,10 @@ class Reader:
 
     def read(self) -> Batch:
         """The next records; a partition whose records do not follow on is doubtful from then on."""
-        if time.monotonic() - self.last_poll > SILENCE_SECONDS:
-            self.notice_another_topic()
         polled = self.kafka.ask(lambda: self.client.poll(POLL_SECONDS))
+        if time.monotonic() - self.last_poll > SILENCE_SECONDS:
+            # Kafka may have another topic of this name meanwhile, or another log.
+            self.positions.doubt(self.positions.known())
         self.last_poll = time.monotonic()
         if polled.assigned is not None:
             self.positions.assign(polled.assigned)
@@ -76,21 +77,22 @@ class Reader:
             after={partition: stretch.after for partition, stretch in accepted.items()},
         )
 
-    def notice_another_topic(self) -> None:
-        """Doubt all positions if the topic was deleted and recreated while we did not poll."""
-        if self.ask(partial(ensure_topic, self.bootstrap, self.topic.name)) != self.topic:
-            self.positions.doubt(self.positions.known())
-
     def resume(self) -> None:
         """Ask the database where to go on. The batch in flight must have been written before."""
         self.topic = self.ask(partial(ensure_topic, self.bootstrap, self.topic.name))
         held = self.held(self.positions.doubtful())  # without those that Kafka does not know yet
         first = {partition: kafka.first for partition, kafka in held.items()}
         stored = self.database.do(partial(offsets.enter, topic=self.topic, first=first))
-        for partition, offset in held.items():
-            position = self.resume_at(partition, stored[partition], offset)
-            if position is not None and self.client.seek(partition, position):
-                self.positions.resume(partition, position)
+        for partition, kafka in held.items():
+            before = stored[partition]
+            position = self.resume_at(partition, before, kafka)
+            if position is None:
+                continue
+            last = before.last if before[:2] == (self.topic.id, position) else None
+            if last and not kafka.first <= last.offset < position:
+                last = None  # Kafka has deleted it, or somebody has set the offset back
+            if self.client.seek(partition, last.offset if last else position):
+                self.positions.resume(partition, position, last)
 
     def resume_at(self, partition: int, stored: offsets.Offset, held: Held) -> int | None:
         """Where to go on in a partition; None: ask again, for another member has been here.
@@ -98,7 +100,9 @@ class Reader:
         Raises StackError if records are lost.
         """
         try:
-            return resume_at(stored.next, stored.topic_id == self.topic.id, held)
+            same_topic = stored.topic_id == self.topic.id
+            replaced = self.positions.is_replaced(partition, stored.last)
+            return resume_at(stored.next, same_topic, held, replaced)
         except Lost as lost:
             sentence = (
                 f"The database has read partition {partition} up to offset {stored.next}, "
@@ -124,5 +128,6 @@ class Reader:
         held = self.held()
         stored = self.database.do(partial(offsets.read, topic=self.topic.name))
         return bool(held) and all(
-            stored.get(partition) == (self.topic.id, kafka.end) for partition, kafka in held.items()
+            partition in stored and stored[partition][:2] == (self.topic.id, kafka.end)
+            for partition, kafka in held.items()
         )

@@ -15,6 +15,7 @@ from pipeline_common.errors import StackError
 from pipeline_common.settings import Settings
 from pipeline_common.sql_files import read_sql
 from streaming_pipeline import offsets
+from streaming_pipeline.client import Held
 from streaming_pipeline.database import Database, transaction
 from streaming_pipeline.kafka_python_client import KafkaPythonClient
 from streaming_pipeline.kafka_topic import Topic, ensure_topic
@@ -78,22 +79,44 @@ class Replay:
                         partition,
                     )
                     continue
+                self.refuse_another_log(client, partition, stored)
                 for move in self.go_over_partition(client, partition, stored.next):
                     left_readings |= move.before == VALID
                     self.moves[move.before, move.after] += 1
                     self.first.setdefault((move.before, move.after), move)
         return left_readings
 
-    def refuse_a_log_that_ends_before(
-        self, client: KafkaPythonClient, partition: int, position: int
+    def refuse_another_log(
+        self, client: KafkaPythonClient, partition: int, stored: offsets.Offset
     ) -> None:
-        """Raise StackError if Kafka has lost what was read before: it will never come."""
-        held = self.kafka.ask(partial(client.held, [partition])).get(partition)
-        if held is None or held.end <= position:
+        """Raise StackError if Kafka has lost what was read: other records would take its place."""
+        held = self.refuse_a_log_that_ends_before(client, partition, stored.next)
+        last = stored.last
+        if last is None or last.offset < held.first:
+            return
+        client.assign([partition])
+        client.seek(partition, last.offset)
+        stretch = None
+        while stretch is None and not self.stopping.is_set():
+            stretch = self.kafka.ask(lambda: client.poll(0.5)).stretches.get(partition)
+        if stretch and last.is_replaced(stretch):
+            raise StackError(
+                f"Kafka no longer holds all that was read of partition {partition}: its log was "
+                f"cut off before offset {stored.next} and has grown again. What is in the database "
+                "stays as it is."
+            )
+
+    def refuse_a_log_that_ends_before(
+        self, client: KafkaPythonClient, partition: int, end: int
+    ) -> Held:
+        """What Kafka holds; raises StackError if it has lost what was read: it will never come."""
+        held = self.kafka.ask(partial(client.held, [partition])).get(partition, Held(0, 0))
+        if held.end < end:
             raise StackError(
                 f"Kafka no longer holds all that was read of partition {partition}: nothing after "
-                f"offset {position - 1}. What is in the database stays as it is."
+                f"offset {held.end - 1}. What is in the database stays as it is."
             )
+        return held
 
     def go_over_partition(
         self, client: KafkaPythonClient, partition: int, end: int
@@ -106,7 +129,7 @@ class Replay:
         while position < end and not self.stopping.is_set():
             stretch = self.kafka.ask(lambda: client.poll(0.5)).stretches.get(partition)
             if stretch is None:
-                self.refuse_a_log_that_ends_before(client, partition, position)
+                self.refuse_a_log_that_ends_before(client, partition, position + 1)
                 continue
             position = stretch.after
             records = [record for record in stretch.records if record.offset < end]

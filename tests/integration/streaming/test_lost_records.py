@@ -4,83 +4,30 @@ import time
 import uuid
 from contextlib import closing
 from datetime import timedelta
-from struct import unpack_from
 from threading import Event
 from typing import Any
 
 import psycopg2
 import pytest
-from kafka import KafkaProducer
 from psycopg2.extensions import connection as Connection
 
-from local_stack.stack import Stack
 from streaming_pipeline import accepted_loss, offsets
 from streaming_pipeline.accepted_loss import accept_loss
 from streaming_pipeline.database import Database
 from streaming_pipeline.kafka_topic import Topic
 from streaming_pipeline.offsets import Offset
 from streaming_pipeline.reader import Reader
+from streaming_pipeline.record import UNREADABLE, Record
+from streaming_pipeline.record_batch import Batch
 from streaming_pipeline.revalidation import revalidate
-from tests.integration.streaming.conftest import SECONDS, Pipeline, Table, ended
-
-BATCH_HEAD = ">qi"  # of a record batch in Kafka's log: its first offset, the bytes that follow
-
-
-def lose_the_end(stack: Stack, topic: str, partition: int, end: int) -> None:
-    """Cut a partition's log off before offset `end`, as a disk does that loses its last writes."""
-    stack.stop("my_kafka")
-    folder = stack.folder / "data/kafka" / f"{topic}-{partition}"
-    log = folder / f"{0:020}.log"
-    data, position = log.read_bytes(), 0
-    while position < len(data):
-        first, size = unpack_from(BATCH_HEAD, data, position)
-        if first >= end:
-            break
-        position += 12 + size
-    with log.open("r+b") as file:
-        file.truncate(position)
-    for path in folder.iterdir():  # Kafka makes these again
-        if path.suffix in (".index", ".timeindex", ".snapshot"):
-            path.unlink()
-    (folder.parent / ".kafka_cleanshutdown").unlink(missing_ok=True)
-    stack.up("my_kafka")
-
-
-def send(pipeline: Pipeline, *values: bytes) -> None:
-    """Send values in a batch each, by a producer that knows nothing of what was sent before."""
-    with closing(KafkaProducer(bootstrap_servers=pipeline.kafka)) as producer:
-        for value in values:
-            producer.send(pipeline.topic, value, partition=0).get(timeout=60)
-
-
-def test_a_log_that_has_lost_its_end_gives_offsets_twice(stack: Stack, pipeline: Pipeline) -> None:
-    first, again = pipeline.reading(0), pipeline.reading(0)
-    send(pipeline, first, again, b"no JSON", pipeline.reading(3))
-    pipeline.validate()
-    assert pipeline.ledger() == (4, 3, 1)
-
-    lose_the_end(stack, pipeline.topic, 0, 1)
-    _, err = ended(pipeline.start_validator("--exit-when-idle", "0.5"), 1)
-    assert "up to offset 4, but Kafka holds 0 to 1" in err
-    _, err = ended(pipeline.start("streaming_pipeline/replay.py"), 1)
-    assert "no longer holds all that was read of partition 0: nothing after offset 0" in err
-    pipeline.validate("--accept-loss")
-    send(pipeline, again, b"no JSON either", pipeline.reading(4), pipeline.reading(5))
-    pipeline.validate()
-    assert pipeline.ledger() == (8, 6, 2)
-    readings = 'SELECT "offset" FROM sensor_readings WHERE topic = %s ORDER BY time'
-    assert pipeline.rows(readings) == [(0,), (3,), (3,), (4,)]
-
-    out, _ = ended(pipeline.start("streaming_pipeline/replay.py"))
-    assert "No record has moved." in out
-    assert pipeline.ledger() == (8, 6, 2)
-
+from tests.integration.streaming.conftest import SECONDS, Pipeline, Table
 
 ROWS = """
 SELECT topic_id::text, "offset" FROM sensor_readings WHERE topic IS NOT NULL
 UNION ALL SELECT topic_id::text, "offset" FROM sensor_readings_invalid
 UNION ALL SELECT topic_id::text, "offset" FROM stream_duplicates ORDER BY 2"""
 OFFSETS = "SELECT topic_id::text, next_offset FROM stream_offsets ORDER BY partition"
+LAST = "SELECT next_offset, last_offset, last_kafka_ms FROM stream_offsets WHERE partition = 0"
 
 
 def test_what_is_beyond_the_end_is_set_aside_in_steps(
@@ -118,6 +65,50 @@ def test_a_step_that_takes_too_long_is_halved(table: Table) -> None:
     assert len({topic_id for topic_id, _ in rows}) == 2
     assert table.rows(OFFSETS)[0] == (table.topic.id, 1)
     assert table.ledger("read", "valid") == (300, 300)
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def test_what_is_killed_half_way_is_noticed_again(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.write(*map(table.reading, range(4)))
+    before = table.rows(LAST)
+    do = table.writer.database.do
+    done: list[Any] = []
+
+    def do_once(action: Any) -> Any:
+        if done:
+            raise Killed
+        done.append(action)
+        return do(action)
+
+    seen = Offset(table.topic.id, 4)
+    with monkeypatch.context() as patch:
+        patch.setattr(accepted_loss, "STEP", 2)
+        patch.setattr(table.writer.database, "do", do_once)
+        with pytest.raises(Killed):
+            accept_loss(table.writer.database, table.topic, 0, seen, 0)
+    assert table.rows(LAST) == before
+    kept = [topic_id == table.topic.id for topic_id, _ in table.rows(ROWS)]
+    assert kept == [True, True, False, False]
+
+    assert accept_loss(table.writer.database, table.topic, 0, seen, 0)
+    assert table.rows(LAST) == [(0, None, None)]
+    assert table.topic.id not in {topic_id for topic_id, _ in table.rows(ROWS)}
+    assert table.ledger("read", "valid") == (4, 4)
+
+
+def test_the_last_record_is_that_of_the_last_batch_that_has_one(table: Table) -> None:
+    table.write(table.reading(0), b"no JSON")
+    kafka_ms = int(table.begin.timestamp() * 1000)
+    assert table.rows(LAST) == [(2, 1, kafka_ms)]
+    for next_offset, part in ((3, []), (4, [Record(0, 3, 9, False, None, b"", UNREADABLE)])):
+        behind = {0: next_offset - 1}, {0: next_offset}
+        table.writer.write(Batch(table.topic, {0: part}, *behind).validate({}))
+        assert table.rows(LAST) == [(next_offset, 1, kafka_ms)]
 
 
 def test_an_offset_that_has_expired_may_be_given_again(table: Table) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from streaming_pipeline.client import Held, Stretch
-from streaming_pipeline.positions import Lost, Positions, resume_at
+from streaming_pipeline.positions import LastRead, Lost, Positions, resume_at
 from streaming_pipeline.record import Record
 
 PARTITIONS = range(3)
@@ -99,9 +99,10 @@ class ExactlyOnce(RuleBasedStateMachine):
         for partition in member.positions.doubtful():
             held = Held(0, len(self.log[partition]))
             offset = resume_at(self.next_offset[partition], True, held)
+            last = LastRead(self.stored[partition][-1], 0) if self.stored[partition] else None
             if partition in member.client:
-                member.client[partition] = offset
-                member.positions.resume(partition, offset)
+                member.client[partition] = last.offset if last else offset
+                member.positions.resume(partition, offset, last)
 
     def _store(self, batch: dict[int, Stretch]) -> None:
         for partition, stretch in batch.items():
@@ -158,6 +159,42 @@ def test_a_hole_makes_a_partition_doubtful_and_a_gap_within_a_stretch_does_not()
     assert positions.doubtful() == [0]
 
 
+def of_last(offset: int, kafka_ms: int, fault: str = "") -> Record:
+    return Record(0, offset, kafka_ms, False, None, b"", fault)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [[], [of_last(3, 77)], [of_last(3, 99, "unreadable_batch")], [of_last(4, 99)]],
+    ids=["compacted", "the same", "unreadable", "compacted, another follows"],
+)
+def test_what_is_read_once_more_to_compare_it_is_no_part_of_the_stretch(
+    first: list[Record],
+) -> None:
+    positions = Positions()
+    positions.assign({0})
+    positions.resume(0, 5, LastRead(3, 77))
+    assert positions.accept({0: Stretch(3, 4, first[:1])}) == {}
+    assert positions.accept({0: Stretch(4, 5, [])}) == {}
+    assert positions.known() == {0: 5}
+    positions.resume(0, 5, LastRead(3, 77))
+    new = of_last(5, 99)
+    assert positions.accept({0: Stretch(3, 6, [*first, new])}) == {0: Stretch(5, 6, [new])}
+    assert positions.accept({0: stretch(6, 9)}) == {0: stretch(6, 9)}
+
+
+def test_another_record_in_place_of_the_last_makes_a_partition_doubtful() -> None:
+    positions, last = Positions(), LastRead(3, 77)
+    positions.assign({0})
+    positions.resume(0, 5, last)
+    assert positions.accept({0: Stretch(3, 6, [of_last(3, 78), of_last(5, 99)])}) == {}
+    assert positions.doubtful() == [0]
+    assert positions.is_replaced(0, last)
+    assert not positions.is_replaced(0, LastRead(3, 78))  # another member has gone on with that
+    assert not positions.is_replaced(1, last)
+    assert not positions.is_replaced(0, None)
+
+
 def test_a_partition_that_was_taken_away_is_not_resumed() -> None:
     positions = Positions()
     positions.assign({0})
@@ -171,7 +208,7 @@ def test_a_partition_that_was_taken_away_is_not_resumed() -> None:
     ("next_offset", "same_topic", "resume", "what"),
     [
         (4, True, 5, "^Kafka holds 5 to 8$"),
-        (9, True, 8, "^Kafka holds 5 to 8$"),
+        (9, True, 5, "^Kafka holds 5 to 8$"),
         (6, False, 5, r"^the topic was deleted and recreated since \(another topic id\)$"),
     ],
 )
@@ -181,6 +218,12 @@ def test_records_are_lost_where_kafka_no_longer_holds_the_next(
     with pytest.raises(Lost, match=what) as lost:
         resume_at(next_offset, same_topic, Held(5, 8))
     assert lost.value.resume_at == resume
+
+
+def test_where_records_were_replaced_all_that_kafka_holds_is_read_again() -> None:
+    with pytest.raises(Lost, match="was cut off before that and has grown again") as lost:
+        resume_at(7, True, Held(5, 8), replaced=True)
+    assert lost.value.resume_at == 5
 
 
 @pytest.mark.parametrize("next_offset", [5, 8])

@@ -1,0 +1,109 @@
+"""Kafka's log has lost its end, and gives offsets twice: noticed also where it has grown again."""
+
+import signal
+import time
+from contextlib import closing
+from struct import unpack_from
+
+from kafka import KafkaProducer
+
+from local_stack.stack import Stack
+from streaming_pipeline.reader import SILENCE_SECONDS
+from tests.integration.streaming.conftest import Pipeline, ended
+
+BATCH_HEAD = ">qi"  # of a record batch in Kafka's log: its first offset, the bytes that follow
+
+
+def lose_the_end(stack: Stack, topic: str, partition: int, end: int) -> None:
+    """Cut a partition's log off before offset `end`, as a disk does that loses its last writes."""
+    stack.stop("my_kafka")
+    folder = stack.folder / "data/kafka" / f"{topic}-{partition}"
+    log = folder / f"{0:020}.log"
+    data, position = log.read_bytes(), 0
+    while position < len(data):
+        first, size = unpack_from(BATCH_HEAD, data, position)
+        if first >= end:
+            break
+        position += 12 + size
+    with log.open("r+b") as file:
+        file.truncate(position)
+    for path in folder.iterdir():  # Kafka makes these again
+        if path.suffix in (".index", ".timeindex", ".snapshot"):
+            path.unlink()
+    (folder.parent / ".kafka_cleanshutdown").unlink(missing_ok=True)
+    stack.up("my_kafka")
+
+
+def send(pipeline: Pipeline, *values: bytes) -> None:
+    """Send values in a batch each, by a producer that knows nothing of what was sent before."""
+    with closing(KafkaProducer(bootstrap_servers=pipeline.kafka)) as producer:
+        for value in values:
+            producer.send(pipeline.topic, value, partition=0).get(timeout=60)
+
+
+def test_a_log_that_has_lost_its_end_gives_offsets_twice(stack: Stack, pipeline: Pipeline) -> None:
+    first, again = pipeline.reading(0), pipeline.reading(0)
+    send(pipeline, first, again, b"no JSON", pipeline.reading(3))
+    pipeline.validate()
+    assert pipeline.ledger() == (4, 3, 1)
+
+    lose_the_end(stack, pipeline.topic, 0, 1)
+    _, err = ended(pipeline.start_validator("--exit-when-idle", "0.5"), 1)
+    assert "up to offset 4, but Kafka holds 0 to 1" in err
+    _, err = ended(pipeline.start("streaming_pipeline/replay.py"), 1)
+    assert "no longer holds all that was read of partition 0: nothing after offset 0" in err
+    send(pipeline, again, b"no JSON either")  # at offsets that were read before
+    pipeline.validate("--accept-loss")
+    assert pipeline.ledger() == (7, 4, 3)  # reading 0 has come four times
+    send(pipeline, pipeline.reading(4), pipeline.reading(5))
+    pipeline.validate()
+    assert pipeline.ledger() == (9, 6, 3)
+    readings = 'SELECT "offset" FROM sensor_readings WHERE topic = %s ORDER BY time'
+    assert pipeline.rows(readings) == [(0,), (3,), (3,), (4,)]
+
+    out, _ = ended(pipeline.start("streaming_pipeline/replay.py"))
+    assert "No record has moved." in out
+    assert pipeline.ledger() == (9, 6, 3)
+
+
+def test_a_log_that_has_lost_its_end_and_grown_again_is_noticed(
+    stack: Stack, pipeline: Pipeline
+) -> None:
+    """No offset says so: Kafka holds more of them than were read."""
+    send(pipeline, pipeline.reading(0), b"no JSON", pipeline.reading(2))
+    pipeline.validate()
+    lose_the_end(stack, pipeline.topic, 0, 1)
+    send(pipeline, *map(pipeline.reading, range(3, 7)))
+    rows = 'SELECT "offset", time FROM sensor_readings WHERE topic = %s ORDER BY 2'
+    before = pipeline.rows(rows)
+
+    _, err = ended(pipeline.start_validator("--exit-when-idle", "0.5"), 1)
+    assert "up to offset 3, but Kafka's log was cut off before that and has grown again" in err
+    _, err = ended(pipeline.start("streaming_pipeline/replay.py"), 1)
+    assert "its log was cut off before offset 3 and has grown again" in err
+    assert pipeline.ledger() == (3, 3, 0)
+    assert pipeline.rows(rows) == before
+
+    pipeline.validate("--accept-loss")
+    assert pipeline.ledger() == (8, 7, 1)  # reading 0 once more: a duplicate
+    assert [offset for offset, _ in pipeline.rows(rows)] == [0, 2, 1, 2, 3, 4]
+    pipeline.validate()
+    out, _ = ended(pipeline.start("streaming_pipeline/replay.py"))
+    assert "No record has moved." in out
+    assert pipeline.ledger() == (8, 7, 1)
+
+
+def test_a_validator_that_reads_notices_it_too(stack: Stack, pipeline: Pipeline) -> None:
+    send(pipeline, pipeline.reading(0), pipeline.reading(1))
+    validator = pipeline.start_validator()
+    pipeline.wait_until_read(2)
+    validator.send_signal(signal.SIGSTOP)
+    stopped = time.monotonic()
+    lose_the_end(stack, pipeline.topic, 0, 1)
+    send(pipeline, *map(pipeline.reading, range(2, 5)))
+    while time.monotonic() - stopped < SILENCE_SECONDS + 1:  # where Kafka is as quick as that
+        time.sleep(0.1)
+    validator.send_signal(signal.SIGCONT)
+    _, err = ended(validator, 1)
+    assert "up to offset 2, but Kafka's log was cut off before that and has grown again" in err
+    assert pipeline.ledger() == (2, 2, 0)
