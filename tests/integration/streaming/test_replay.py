@@ -120,6 +120,17 @@ def test_both_ways_and_back(pipeline: Pipeline, second_database: Pipeline) -> No
     assert records == stored + duplicates == 2003
 
 
+def test_what_no_validator_has_read_is_left_to_it(pipeline: Pipeline) -> None:
+    pipeline.send(reading(1, 20), reading(1, 20))
+    pipeline.validate()
+    pipeline.send(reading(2, 20), b"no JSON")
+    pipeline.producer.flush()
+    replay(pipeline)
+    assert pipeline.ledger() == (2, 1, 1)
+    pipeline.validate()
+    assert pipeline.ledger() == (4, 3, 1)
+
+
 def test_a_dry_run_says_what_would_move_where_and_moves_nothing(pipeline: Pipeline) -> None:
     pipeline.send(reading(1, 20), reading(2, 90), b"no JSON")
     pipeline.validate()

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg2
 import pytest
 
+from pipeline_common.errors import StackError
 from streaming_pipeline import rules
 from streaming_pipeline.record_batch import Batch
 from streaming_pipeline.revalidation import Move, Revalidated, revalidate
@@ -97,3 +98,11 @@ def test_an_earlier_reading_takes_the_place_of_a_later_one(
     moves = {move.offset: move.after for move in revalidated(table, batch).moves}
     assert moves == {0: "sensor_readings", 1: "quarantine: conflict"}
     assert table.ledger("valid", "invalid", "duplicate") == (1, 1, 0)
+
+
+def test_a_topic_that_was_recreated_meanwhile_ends_it(table: Table, batch: Batch) -> None:
+    table.execute("UPDATE stream_offsets SET topic_id = gen_random_uuid()")
+    before = table.rows(WRITTEN)
+    with pytest.raises(StackError, match="Start the replay again"):
+        revalidated(table, batch)
+    assert table.rows(WRITTEN) == before

@@ -105,8 +105,9 @@ def test_a_database_that_has_become_read_only_is_waited_for(pipeline: Pipeline) 
     assert pipeline.ledger() == (2, 2, 0)
 
 
+@pytest.mark.parametrize("more", [0, 1])
 def test_a_database_that_was_restored_meanwhile_is_given_the_records_again(
-    pipeline: Pipeline,
+    pipeline: Pipeline, more: int
 ) -> None:
     """Also where no record comes any longer; tests/faults restores a real one from its backup."""
     pipeline.start_validator()
@@ -114,8 +115,9 @@ def test_a_database_that_was_restored_meanwhile_is_given_the_records_again(
     pipeline.wait_until_read(300)
     pipeline.execute("DELETE FROM sensor_readings WHERE topic IS NOT NULL")
     pipeline.execute("UPDATE stream_offsets SET next_offset = 0, records = 0")
-    pipeline.wait_until_read(300)
-    assert pipeline.ledger() == (300, 300, 0)
+    pipeline.send(*(pipeline.reading(300 + number) for number in range(more)))
+    pipeline.wait_until_read(300 + more)
+    assert pipeline.ledger() == (300 + more, 300 + more, 0)
 
 
 def test_a_database_that_goes_before_the_first_batch_is_written_is_waited_for(

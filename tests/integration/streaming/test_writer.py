@@ -9,6 +9,7 @@ from threading import Thread
 import psycopg2
 import pytest
 
+from streaming_pipeline.database import transaction
 from streaming_pipeline.offsets import Fenced
 from tests.databases import as_admin
 from tests.integration.streaming.conftest import Table
@@ -18,6 +19,17 @@ SLOW = """
 CREATE FUNCTION be_slow() RETURNS trigger LANGUAGE plpgsql
 AS 'BEGIN PERFORM pg_sleep(0.02); RETURN NEW; END';
 CREATE TRIGGER be_slow BEFORE INSERT ON sensor_readings FOR EACH ROW EXECUTE FUNCTION be_slow()"""
+
+
+def test_a_server_that_does_not_answer_is_given_up(table: Table) -> None:
+    """No time limit of the server's own ends this."""
+    with closing(psycopg2.connect(**table.login)) as connection:
+        with (
+            pytest.raises(psycopg2.errors.QueryCanceled, match="not done in 1 s"),
+            transaction(connection, cut_after=1) as cursor,
+        ):
+            cursor.execute("SELECT pg_sleep(600)")
+        assert connection.closed
 
 
 def test_kafka_timestamps_on_many_days_make_no_chunk_each(table: Table) -> None:

@@ -11,6 +11,7 @@ from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 from kafka.record.util import calc_crc32c
 
 from streaming_pipeline.bounded_fetch import BoundedRecords
+from streaming_pipeline.record import UNREADABLE, Record
 
 TRANSACTIONAL, CONTROL = 0x10, 0x20  # https://kafka.apache.org/documentation/#recordbatch
 PRODUCER = 7
@@ -36,8 +37,8 @@ def batch(base: int, *keys: bytes, attributes: int = 0) -> bytes:
     return bytes(data)
 
 
-def offsets(*batches: bytes, aborted_from: int | None = None) -> list[int]:
-    """The offsets of the records that are read."""
+def read(*batches: bytes, aborted_from: int | None = None) -> list[Record]:
+    """The records that are read."""
     transactions = [SimpleNamespace(producer_id=PRODUCER, first_offset=aborted_from)]
     options: dict[str, Any] = {
         "on_drain": lambda _: None,
@@ -45,7 +46,12 @@ def offsets(*batches: bytes, aborted_from: int | None = None) -> list[int]:
     }
     part = TopicPartition("topic", 0)
     records = BoundedRecords(0, part, MemoryRecords(b"".join(batches)), **options)
-    return [record.offset for record in records.take(1 << 20)[0]]
+    return records.take(1 << 20)[0]
+
+
+def offsets(*batches: bytes, aborted_from: int | None = None) -> list[int]:
+    """The offsets of the records that are read."""
+    return [record.offset for record in read(*batches, aborted_from=aborted_from)]
 
 
 def test_a_control_batch_without_its_record_is_passed() -> None:
@@ -53,9 +59,20 @@ def test_a_control_batch_without_its_record_is_passed() -> None:
     assert offsets(batch(0, b"a"), empty, batch(2, b"b")) == [0, 2]
 
 
-@pytest.mark.parametrize(("mark", "read"), [(ABORT, [3]), (COMMIT, [0, 1, 3])])
-def test_a_transaction_ends_with_its_mark(mark: bytes, read: list[int]) -> None:
+def test_a_batch_of_an_old_format_is_kept_whole() -> None:
+    """Kafka 3 writes none; a topic that was made long ago may have some."""
+    builder = MemoryRecordsBuilder(1, 0, 1 << 20)
+    builder.append(1, b"key", b"value")
+    builder.close()
+    old = bytes(builder.buffer())
+    [kept, after] = read(old, batch(1, b"a"))
+    assert (kept.offset, kept.fault, kept.value) == (0, UNREADABLE, old)
+    assert (after.offset, after.key) == (1, b"a")
+
+
+@pytest.mark.parametrize(("mark", "readable"), [(ABORT, [3]), (COMMIT, [0, 1, 3])])
+def test_a_transaction_ends_with_its_mark(mark: bytes, readable: list[int]) -> None:
     sent = batch(0, b"a", b"b", attributes=TRANSACTIONAL)
     end = batch(2, mark, attributes=TRANSACTIONAL | CONTROL)
     after = batch(3, b"c", attributes=TRANSACTIONAL)
-    assert offsets(sent, end, after, aborted_from=0 if mark is ABORT else None) == read
+    assert offsets(sent, end, after, aborted_from=0 if mark is ABORT else None) == readable

@@ -75,3 +75,8 @@ def test_less_at_once_may_pass_where_a_limit_was_met(state: str) -> None:
 @pytest.mark.parametrize("state", ["53100", "57P03", "40P01", "23505"])
 def test_less_at_once_does_not_help_where_the_server_is_at_fault(state: str) -> None:
     assert not is_too_much(psycopg2.errors.lookup(state)())
+
+
+def test_an_error_of_the_client_is_a_lost_connection_or_a_fault_of_ours() -> None:
+    assert kind_of(psycopg2.OperationalError("server closed the connection")) is Failure.TRANSIENT
+    assert kind_of(psycopg2.ProgrammingError("the cursor is closed")) is Failure.PERMANENT
