@@ -19,7 +19,10 @@ class Lost(Exception):
 
 
 class LastRead(NamedTuple):
-    """The last record that was read of a partition; its timestamp tells it from others."""
+    """The last record that was read of a partition; its timestamp tells it from others.
+
+    Kafka's leader epoch would not: a single broker keeps it, also if its log has become shorter.
+    """
 
     offset: int
     kafka_ms: int
