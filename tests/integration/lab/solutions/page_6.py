@@ -64,7 +64,13 @@ def client_killed(learner: BatchLearner) -> None:
 
 def statement_cancelled(learner: BatchLearner) -> None:
     process, pid = forgotten_session(learner)
-    learner.execute("SELECT pg_cancel_backend(%s)", pid)
+    cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = %s"
+    deadline = time.monotonic() + SECONDS
+    while learner.rows(
+        cancel, pid
+    ):  # until the server's side is gone, too; a cancel may come too early
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     process.wait(SECONDS)
 
 
