@@ -47,6 +47,7 @@ class Reader:
         self.topic: Topic = self.ask(partial(ensure_topic, bootstrap, topic))
         self.client: Client = self.ask(partial(KafkaPythonClient, bootstrap, topic, group))
         self.last_answer = self.last_poll = time.monotonic()
+        self.has_just_resumed = False
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
         """Kafka's answer, however long it is away."""
@@ -57,10 +58,12 @@ class Reader:
     def read(self) -> Batch:
         """The next records; a partition whose records do not follow on is doubtful from then on."""
         polled = self.kafka.ask(lambda: self.client.poll(POLL_SECONDS))
-        if time.monotonic() - self.last_poll > SILENCE_SECONDS:
-            # Kafka may have another topic of this name meanwhile, or another log.
+        if time.monotonic() - self.last_poll > SILENCE_SECONDS and not self.has_just_resumed:
+            # Kafka may have another topic of this name meanwhile, or another log: what this poll
+            # has brought is read again. Only once, or polls that are all slow would get nowhere.
             self.positions.doubt(self.positions.known())
         self.last_poll = time.monotonic()
+        self.has_just_resumed = False
         if polled.assigned is not None:
             self.positions.assign(polled.assigned)
         if polled.stretches:
@@ -93,6 +96,7 @@ class Reader:
                 last = None  # Kafka has deleted it, or somebody has set the offset back
             if self.client.seek(partition, last.offset if last else position):
                 self.positions.resume(partition, position, last)
+        self.has_just_resumed = True
 
     def resume_at(self, partition: int, stored: offsets.Offset, held: Held) -> int | None:
         """Where to go on in a partition; None: ask again, for another member has been here.

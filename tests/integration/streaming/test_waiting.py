@@ -19,7 +19,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 
 from local_stack.stack import Stack
 from pipeline_common.settings import Settings
-from streaming_pipeline import validation_loop
+from streaming_pipeline import reader, validation_loop
 from streaming_pipeline.database import Database
 from tests.databases import as_admin
 from tests.integration.streaming.conftest import Pipeline, ended
@@ -118,6 +118,32 @@ def test_a_database_that_was_restored_meanwhile_is_given_the_records_again(
     pipeline.send(*(pipeline.reading(300 + number) for number in range(more)))
     pipeline.wait_until_read(300 + more)
     assert pipeline.ledger() == (300 + more, 300 + more, 0)
+
+
+def test_polls_that_are_all_slow_still_get_on(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a slow poll has brought is read again, as after any silence; but only once."""
+    monkeypatch.setattr(reader, "SILENCE_SECONDS", 0.0)  # so every poll is a slow one
+    stopping = Event()
+    validator = validation_loop.Validator(
+        settings_of(pipeline),
+        pipeline.topic,
+        pipeline.topic,
+        stopping=stopping,
+        accept_loss=False,
+        totals={"valid": 0, "invalid": 0, "duplicate": 0},
+    )
+    pipeline.send(*(pipeline.reading(number) for number in range(300)))
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(validator.run, None)
+        try:
+            pipeline.wait_until_read(300)
+        finally:
+            stopping.set()
+        running.result()
+    validator.close()
+    assert pipeline.ledger() == (300, 300, 0)
 
 
 def test_a_database_that_goes_before_the_first_batch_is_written_is_waited_for(
