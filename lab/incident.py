@@ -157,8 +157,8 @@ def check() -> None:
     STATE.unlink()
     minutes = (time.time() - state["begun"]) / 60
     say(
-        f"Repaired, and the ledgers balance. Incident {state['seed']} took {minutes:.0f} minutes, "
-        f"{state['hints']} hints and {state['wrong']} wrong answers."
+        f"Repaired, and the ledgers balance. Incident {state['seed']}: minutes {minutes:.0f}, "
+        f"hints {state['hints']}, wrong answers {state['wrong']}."
     )
 
 
