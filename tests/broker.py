@@ -4,7 +4,7 @@ import time
 from contextlib import closing, suppress
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 WAIT_SECONDS = 120
 
@@ -20,12 +20,21 @@ def forget_groups(bootstrap: str) -> None:
             time.sleep(0.2)
 
 
-def forget_topics(bootstrap: str) -> None:
-    """Delete every topic but Kafka's own, and wait until it is done."""
+def leave_only(bootstrap: str, topic: str, partitions: int) -> None:
+    """Delete every topic but Kafka's own, then create this one, empty.
+
+    Kafka names a topic no longer while it is still deleting it. Only that it can be created again
+    says that it is gone.
+    """
     deadline = time.monotonic() + WAIT_SECONDS
     with closing(KafkaAdminClient(bootstrap_servers=bootstrap)) as admin:
-        while topics := [name for name in admin.list_topics() if not name.startswith("__")]:
-            assert time.monotonic() < deadline, f"these topics stay: {topics}"
+        while True:
+            assert time.monotonic() < deadline, f"{topic} is still being deleted"
             with suppress(KafkaError):
-                admin.delete_topics(topics)
-            time.sleep(0.2)
+                admin.delete_topics([n for n in admin.list_topics() if not n.startswith("__")])
+            try:
+                admin.create_topics({topic: {"num_partitions": partitions}}, wait_for_metadata=True)
+            except TopicAlreadyExistsError:
+                time.sleep(0.2)
+            else:
+                return

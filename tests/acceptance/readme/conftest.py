@@ -11,12 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from local_stack.kafka import create_topic
 from local_stack.stack import Stack
-from pipeline_common.settings import DAG_ID, PROJECT_FOLDER, Settings
+from pipeline_common.settings import (
+    DAG_ID,
+    PROJECT_FOLDER,
+    SENSOR_TOPIC,
+    SENSOR_TOPIC_PARTITIONS,
+    Settings,
+)
 from python_scripts.airflow_api import sign_in, wait_for_dag
 from tests.acceptance.readme.blocks import Block, files_in_git
-from tests.broker import forget_groups, forget_topics
+from tests.broker import forget_groups, leave_only
 from tests.databases import INIT_SQL, administrator, login_of, make_database
 
 WAIT_SECONDS = 120
@@ -34,8 +39,7 @@ def as_after_the_first_start(stack: Stack) -> None:
         make_database(stack, service, login["dbname"])
     bootstrap = stack.settings.kafka_bootstrap_servers
     forget_groups(bootstrap)
-    forget_topics(bootstrap)
-    create_topic(bootstrap)
+    leave_only(bootstrap, SENSOR_TOPIC, SENSOR_TOPIC_PARTITIONS)
     with closing(sign_in(stack.settings)) as airflow:
         wait_for_dag(airflow, DAG_ID)
         airflow.patch(f"/api/v2/dags/{DAG_ID}", json={"is_paused": True}).raise_for_status()
