@@ -100,8 +100,12 @@ class Positions:
         return [partition for partition, offset in self._next.items() if offset is None]
 
     def known(self) -> dict[int, int]:
-        """The next offsets of the others."""
-        return {partition: offset for partition, offset in self._next.items() if offset is not None}
+        """The next offsets of the others; what is only read to compare it counts as read."""
+        return {
+            partition: self._compared[partition][0] if partition in self._compared else offset
+            for partition, offset in self._next.items()
+            if offset is not None
+        }
 
 
 def resume_at(next_offset: int, same_topic: bool, held: Held, replaced: bool = False) -> int:

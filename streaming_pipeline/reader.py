@@ -82,6 +82,7 @@ class Reader:
 
     def resume(self) -> None:
         """Ask the database where to go on. The batch in flight must have been written before."""
+        others = self.positions.known()
         self.topic = self.ask(partial(ensure_topic, self.bootstrap, self.topic.name))
         held = self.held(self.positions.doubtful())  # without those that Kafka does not know yet
         first = {partition: kafka.first for partition, kafka in held.items()}
@@ -96,7 +97,7 @@ class Reader:
                 last = None  # Kafka has deleted it, or somebody has set the offset back
             if self.client.seek(partition, last.offset if last else position):
                 self.positions.resume(partition, position, last)
-        self.has_just_resumed = True
+        self.has_just_resumed = not others  # all of them have just been asked for
 
     def resume_at(self, partition: int, stored: offsets.Offset, held: Held) -> int | None:
         """Where to go on in a partition; None: ask again, for another member has been here.

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
+from pipeline_common.errors import StackError
 from pipeline_common.sql_files import read_sql
 from streaming_pipeline import store
 from streaming_pipeline.database import transaction
@@ -71,6 +72,11 @@ def revalidate(connection: Connection, batch: Batch, dry_run: bool = False) -> R
     }
     with transaction(connection, commit=not dry_run) as cursor:
         end, expired_before = hold(cursor, these)
+        if records and records[-1].offset >= end:  # a validator will read them, and count them
+            raise StackError(
+                f"Partition {partition} is to be read again from offset {end} on: --accept-loss or "
+                "a restored backup has set it back. Start the replay again."
+            )
         before = find(cursor, these, records)
         expired = find_expired(cursor, these)
         rests = readable_rests(cursor, these, records, *stretch)

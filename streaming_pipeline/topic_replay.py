@@ -96,15 +96,19 @@ class Replay:
             return
         client.assign([partition])
         client.seek(partition, last.offset)
-        stretch = None
-        while stretch is None and not self.stopping.is_set():
+        position = last.offset
+        while position <= last.offset and not self.stopping.is_set():
             stretch = self.kafka.ask(lambda: client.poll(0.5)).stretches.get(partition)
-        if stretch and last.is_replaced(stretch):
-            raise StackError(
-                f"Kafka no longer holds all that was read of partition {partition}: its log was "
-                f"cut off before offset {stored.next} and has grown again. What is in the database "
-                "stays as it is."
-            )
+            if stretch is None:
+                self.refuse_a_log_that_ends_before(client, partition, stored.next)
+                continue
+            position = stretch.after
+            if last.is_replaced(stretch):
+                raise StackError(
+                    f"Kafka no longer holds all that was read of partition {partition}: its log "
+                    f"was cut off before offset {stored.next} and has grown again. What is in the "
+                    "database stays as it is."
+                )
 
     def refuse_a_log_that_ends_before(
         self, client: KafkaPythonClient, partition: int, end: int

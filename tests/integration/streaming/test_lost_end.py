@@ -4,12 +4,22 @@ import signal
 import time
 from contextlib import closing
 from struct import unpack_from
+from threading import Event
 
+import pytest
 from kafka import KafkaProducer
 
 from local_stack.stack import Stack
-from streaming_pipeline.reader import SILENCE_SECONDS
-from tests.integration.streaming.conftest import Pipeline, ended
+from pipeline_common.errors import StackError
+from pipeline_common.settings import Settings
+from streaming_pipeline import reader, topic_replay
+from streaming_pipeline.client import Poll, Stretch
+from streaming_pipeline.database import Database
+from streaming_pipeline.kafka_python_client import KafkaPythonClient
+from streaming_pipeline.kafka_topic import Topic, ensure_topic
+from streaming_pipeline.reader import SILENCE_SECONDS, Reader
+from streaming_pipeline.topic_replay import Replay
+from tests.integration.streaming.conftest import SECONDS, Pipeline, ended
 
 BATCH_HEAD = ">qi"  # of a record batch in Kafka's log: its first offset, the bytes that follow
 
@@ -107,3 +117,52 @@ def test_a_validator_that_reads_notices_it_too(stack: Stack, pipeline: Pipeline)
     _, err = ended(validator, 1)
     assert "up to offset 2, but Kafka's log was cut off before that and has grown again" in err
     assert pipeline.ledger() == (2, 2, 0)
+
+
+def test_that_kafka_is_slow_to_say_where_to_go_on_is_no_silence(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else all would be doubted once more, and nothing be read for ever."""
+
+    def be_slow(bootstrap: str, name: str) -> Topic:
+        time.sleep(1.1)
+        return ensure_topic(bootstrap, name)
+
+    monkeypatch.setattr(reader, "SILENCE_SECONDS", 1.0)
+    monkeypatch.setattr(reader, "ensure_topic", be_slow)
+    send(pipeline, pipeline.reading(0))
+    stopping, names = Event(), (pipeline.kafka, pipeline.topic, pipeline.topic)
+    with closing(Database(pipeline.login, stopping)) as database:
+        member = Reader(*names, database=database, stopping=stopping, accept_loss=False)
+        with closing(member.client):
+            deadline = time.monotonic() + SECONDS
+            while not member.read().size:
+                assert time.monotonic() < deadline
+                if member.positions.doubtful():
+                    member.resume()
+
+
+class Pausing(KafkaPythonClient):
+    """A client that pauses on the way through a batch to the offset that was sought."""
+
+    has_paused = False
+
+    def poll(self, seconds: float) -> Poll:
+        if self.has_paused:
+            return super().poll(seconds)
+        self.has_paused = True
+        return Poll(None, {0: Stretch(1, 1, [])})
+
+
+def test_a_replay_reads_on_until_it_has_come_to_the_last_record(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(pipeline, pipeline.reading(0), pipeline.reading(1))
+    pipeline.validate()
+    pipeline.execute("UPDATE stream_offsets SET last_kafka_ms = last_kafka_ms - 1")
+    for name, value in pipeline.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(topic_replay, "KafkaPythonClient", Pausing)
+    replay = Replay(Settings(), pipeline.topic, None, dry_run=False, stopping=Event())
+    with pytest.raises(StackError, match="has grown again"):
+        replay.run()

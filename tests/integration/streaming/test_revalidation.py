@@ -1,6 +1,7 @@
 """Re-validating one batch: only what changes is touched."""
 
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from pipeline_common.errors import StackError
 from streaming_pipeline import rules
+from streaming_pipeline.accepted_loss import accept_loss
+from streaming_pipeline.offsets import Offset
 from streaming_pipeline.record_batch import Batch
 from streaming_pipeline.revalidation import Move, Revalidated, revalidate
 from tests.integration.streaming.conftest import Table
@@ -106,3 +109,16 @@ def test_a_topic_that_was_recreated_meanwhile_ends_it(table: Table, batch: Batch
     with pytest.raises(StackError, match="Start the replay again"):
         revalidated(table, batch)
     assert table.rows(WRITTEN) == before
+
+
+def test_an_offset_that_was_set_back_meanwhile_ends_it(table: Table, batch: Batch) -> None:
+    """A validator will read these records: they would be there, and be counted, twice."""
+    accept_loss(table.writer.database, table.topic, 0, Offset(table.topic.id, 5), 0)
+    before = table.rows(WRITTEN)
+    with pytest.raises(StackError, match=r"from offset 0 on.*Start the replay again"):
+        revalidated(table, batch)
+    assert table.rows(WRITTEN) == before
+    again = replace(batch, fresh=[], suspects=[], rejections=[]).validate({})
+    table.writer.write(again)
+    assert revalidated(table, again).moves == []
+    assert table.ledger("read", "valid", "invalid", "duplicate") == (10, 1, 6, 3)

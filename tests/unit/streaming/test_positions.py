@@ -174,7 +174,9 @@ def test_what_is_read_once_more_to_compare_it_is_no_part_of_the_stretch(
     positions = Positions()
     positions.assign({0})
     positions.resume(0, 5, LastRead(3, 77))
+    assert positions.known() == {0: 5}
     assert positions.accept({0: Stretch(3, 4, first[:1])}) == {}
+    assert positions.known() == {0: 5}
     assert positions.accept({0: Stretch(4, 5, [])}) == {}
     assert positions.known() == {0: 5}
     positions.resume(0, 5, LastRead(3, 77))
