@@ -14,6 +14,7 @@ from pipeline_common.settings import SENSOR_TOPIC_PARTITIONS
 from tests.integration.lab.solutions.learner import Learner, Solution, Solutions
 
 HOUR = "3600000"
+JOIN_SECONDS = 20
 SENSOR_PARTITIONS = (
     "SELECT DISTINCT sensor_id, partition FROM sensor_readings WHERE topic IS NOT NULL"
 )
@@ -121,14 +122,22 @@ def members(count: int, *partitions: int) -> Solution:
 
 
 def consume(learner: Learner, stop: threading.Event) -> None:
-    """A member of the group, until it is told to leave."""
-    with closing(
-        KafkaConsumer(
-            learner.lab.topic, bootstrap_servers=learner.bootstrap, group_id=learner.lab.group
-        )
-    ) as consumer:
-        while not stop.is_set():
-            consumer.poll(100)
+    """A member of the group, until it is told to leave.
+
+    kafka-python forgets a join that takes longer than a poll (tests/faults/test_stream_join.py): a
+    consumer that has no partition by then starts again.
+    """
+    while not stop.is_set():
+        with closing(
+            KafkaConsumer(
+                learner.lab.topic, bootstrap_servers=learner.bootstrap, group_id=learner.lab.group
+            )
+        ) as consumer:
+            begin = time.monotonic()
+            while not stop.is_set() and (
+                consumer.assignment() or time.monotonic() - begin < JOIN_SECONDS
+            ):
+                consumer.poll(100)
 
 
 def wait_for_members(learner: Learner, count: int) -> None:
