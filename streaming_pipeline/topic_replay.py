@@ -140,6 +140,8 @@ class Replay:
             if len(records) < len(stretch.records):  # the others have not been read yet
                 position = end
                 client.seek(partition, position)
+            if position <= stretch.start:  # a pause within a batch, or Kafka has deleted the rest
+                continue
             batch = Batch(
                 self.topic, {partition: records}, {partition: stretch.start}, {partition: position}
             )

@@ -143,26 +143,40 @@ def test_that_kafka_is_slow_to_say_where_to_go_on_is_no_silence(
 
 
 class Pausing(KafkaPythonClient):
-    """A client that pauses on the way through a batch to the offset that was sought."""
+    """A client that pauses on its way through a batch to the offset that was sought."""
 
-    has_paused = False
+    sought: tuple[int, int] | None = None
+
+    def seek(self, partition: int, offset: int) -> bool:
+        self.sought = partition, offset
+        return super().seek(partition, offset)
 
     def poll(self, seconds: float) -> Poll:
-        if self.has_paused:
+        if self.sought is None:
             return super().poll(seconds)
-        self.has_paused = True
-        return Poll(None, {0: Stretch(1, 1, [])})
+        (partition, offset), self.sought = self.sought, None
+        return Poll(None, {partition: Stretch(offset, offset, [])})
 
 
-def test_a_replay_reads_on_until_it_has_come_to_the_last_record(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def pausing_replay(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Replay:
+    """A replay of two records."""
     send(pipeline, pipeline.reading(0), pipeline.reading(1))
     pipeline.validate()
-    pipeline.execute("UPDATE stream_offsets SET last_kafka_ms = last_kafka_ms - 1")
     for name, value in pipeline.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(topic_replay, "KafkaPythonClient", Pausing)
-    replay = Replay(Settings(), pipeline.topic, None, dry_run=False, stopping=Event())
+    return Replay(Settings(), pipeline.topic, None, dry_run=False, stopping=Event())
+
+
+def test_a_replay_takes_a_pause_within_a_batch_for_nothing(pausing_replay: Replay) -> None:
+    pausing_replay.run()
+    assert (pausing_replay.totals, pausing_replay.moves) == ({"sensor_readings": 2}, {})
+
+
+def test_a_replay_reads_on_until_it_has_come_to_the_last_record(
+    pausing_replay: Replay, pipeline: Pipeline
+) -> None:
+    pipeline.execute("UPDATE stream_offsets SET last_kafka_ms = last_kafka_ms - 1")
     with pytest.raises(StackError, match="has grown again"):
-        replay.run()
+        pausing_replay.run()
