@@ -66,7 +66,7 @@ def back_up(
 def restore(place: Place, databases: Sequence[str], moment: datetime | None) -> None:
     """Put the databases back to a moment (None: to the end of what is archived), and start them.
 
-    Raises StackError, and leaves the old data as it was, if that cannot be done.
+    Raises StackError, and leaves the old data of a database as it was, if that cannot be done.
     """
     target = [str(moment)] if moment else []
     stopped = place.stop([name for database in databases for name in DATABASES[database]])
@@ -75,14 +75,14 @@ def restore(place: Place, databases: Sequence[str], moment: datetime | None) -> 
             with stderr.status(f"restoring {name}"):
                 said = place.run(name, "restore.sh", "restore", *target)
         except StackError as error:
-            done = databases[: databases.index(name)]
-            then = f". {done[0]} is restored: then make backup" if done else ""
             raise StackError(
-                f"{error}\nThe data of {name} is as it was; to start it: make up{then}"
+                f"{error}\nThe data of {name} is as it was; to start what is stopped: make up"
             ) from error
         stderr.print(f"  {name} is restored. {' '.join(said.split())}", soft_wrap=True)
-    place.start([*databases, *(name for name in reversed(stopped) if name not in databases)])
-    back_up(place, databases, after_restore=True)  # of the new timeline
+        place.start([name])
+        back_up(place, [name], after_restore=True)  # of the new timeline, before more is stored
+    if others := [name for name in reversed(stopped) if name not in databases]:
+        place.start(others)
 
 
 def time_of(backup: str) -> datetime:

@@ -20,7 +20,10 @@ fi
 cluster=${base%/base/*}
 mark=$cluster/restored_without_backup
 old=$PGDATA/replaced
-if [ -e "$mark" ] && [ ! -d "$old" ]; then
+# Without PG_VERSION no server starts: so the old one is the first file to leave, and the rename that brings
+# the new one, the last, decides. Until then the old data counts, from then on the restored.
+undecided() { [ -d "$old" ] && [ ! -e "$PGDATA/PG_VERSION" ]; }
+if [ -e "$mark" ] && ! undecided; then
     echo "This database was restored and not backed up since: make up, then make backup. Or delete" >&2
     echo "$mark, which gives up what was stored since then." >&2
     exit 1
@@ -42,21 +45,20 @@ end_server() {
 trap 'end_server; rm -rf "$private" ${unfinished:+"$unfinished"}' EXIT
 trap 'exit 130' INT TERM HUP
 
-# Move all that is in one folder to another; fail if something is in the way.
+# Move all but PG_VERSION from one folder to another; fail if something is in the way.
 move_all() {
-    find "$1" -mindepth 1 -maxdepth 1 ! -path "$new" ! -path "$old" | while read -r path; do
-        mv "$path" "$2/"
-    done
+    find "$1" -mindepth 1 -maxdepth 1 ! -path "$new" ! -path "$old" ! -name PG_VERSION |
+        while read -r path; do mv "$path" "$2/"; done
 }
-if [ -d "$old" ]; then # a restore was killed in the midst of its renames: the old data comes back
+if undecided; then # a restore was killed in the midst of its renames: the old data comes back
     for path in "$old"/* "$old"/.[!.]*; do
         rm -rf "$PGDATA/${path##*/}" # of the restored one
     done
     rm -f "$mark"
     move_all "$old" "$PGDATA"
-    rmdir "$old"
+    [ ! -e "$old/PG_VERSION" ] || mv "$old/PG_VERSION" "$PGDATA/"
 fi
-rm -rf "$new" # of a restore that was interrupted
+rm -rf "$new" "$old" # of a restore that was interrupted
 mkdir -m 700 "$new"
 tar -xzf "$base/base.tar.gz" -C "$new"
 tar -xzf "$base/pg_wal.tar.gz" -C "$new/pg_wal"
@@ -113,11 +115,11 @@ sed -n 's/.*last completed transaction was at log time /last transaction: /p' "$
 # Only renames, within one file system. Ctrl-C must not come between.
 trap '' INT TERM HUP
 unfinished=
-: > "$mark"
 mkdir "$old"
+[ ! -e "$PGDATA/PG_VERSION" ] || mv "$PGDATA/PG_VERSION" "$old/"
+: > "$mark"
 move_all "$PGDATA" "$old"
 move_all "$new" "$PGDATA"
-# One rename decides: from here on the restored data counts, and a kill leaves only rubbish.
-rmdir "$new"
-mv "$old" "$new"
-rm -rf "$new"
+chmod 700 "$PGDATA" # else no server starts in it
+mv "$new/PG_VERSION" "$PGDATA/"
+rm -rf "$new" "$old"

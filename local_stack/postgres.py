@@ -60,6 +60,11 @@ def make_cluster(bin_folder: Path, data: Path, login: dict[str, Any], user: str 
     """initdb into `data`, as `user` if one is given, unless there is a cluster already."""
     if (data / "PG_VERSION").exists():
         return
+    if data.is_dir() and any(data.iterdir()):
+        raise StackError(
+            f"{data} has files in it, but is no database. Was a restore killed? Then repeat it: "
+            "make restore. If you do not need them, delete the folder."
+        )
     unfinished = data.with_name(f"{data.name}.unfinished")  # an interrupted initdb starts again
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700, parents=True)

@@ -3,6 +3,7 @@
 The stream's drill is beside the others, in tests/faults; here it is the batch.
 """
 
+import fcntl
 import os
 import shutil
 import signal
@@ -10,14 +11,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
 import psycopg2
 import pytest
 
+from backup import places
 from backup.__main__ import back_up, restore
 from backup.places import Processes
 from local_stack.stack import Stack
@@ -31,8 +33,8 @@ NAME = "my_postgres"
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    """A PostgreSQL that these tests alone may lose."""
-    with stack_of_its_own("backup", NAME) as stack:
+    """A PostgreSQL that these tests alone may lose, in a path with blanks."""
+    with stack_of_its_own("backup of a user", NAME) as stack:
         yield stack
 
 
@@ -49,6 +51,37 @@ def lose(stack: Stack) -> None:
     data = stack.folder / "data/postgres"
     while data.exists():
         shutil.rmtree(data, ignore_errors=True)
+
+
+def begin_with(patch: pytest.MonkeyPatch, text: str) -> None:
+    """Have the scripts of backup/ begin with this text, which may replace a command of theirs."""
+    shell = places.shell
+
+    def with_text(script: str, arguments: Sequence[str]) -> list[str]:
+        program, option, rest, *names = shell(script, arguments)
+        return [program, option, f"{text}\n{rest}", *names]
+
+    patch.setattr(places, "shell", with_text)
+
+
+def killed_after(condition: str) -> str:
+    """Shell text: kill -9 the script after the first `mv` after which the condition is true."""
+    return f"""mv() {{
+        command mv "$@"
+        if {condition}; then rm -rf "$private"; kill -9 $$; exit; fi
+    }}"""
+
+
+@contextmanager
+def newest_backup_damaged(stack: Stack) -> Iterator[None]:
+    """A wrong checksum in its manifest: so a restore ends once it has unpacked it."""
+    *_, manifest = sorted((stack.folder / "backups" / NAME).glob("*/base/*/backup_manifest"))
+    good = manifest.read_text()
+    manifest.write_text(good.replace('"Checksum": "', '"Checksum": "0', 1))
+    try:
+        yield
+    finally:
+        manifest.write_text(good)
 
 
 def run(stack: Stack, batch: str) -> None:
@@ -146,12 +179,8 @@ def test_a_damaged_backup_is_refused_and_the_old_data_stays(stack: Stack, place:
     back_up(place, [NAME])
     run(stack, "night 9")
     before = batches(stack)
-    *_, manifest = sorted((stack.folder / "backups" / NAME).glob("*/base/*/backup_manifest"))
-    good = manifest.read_text()
-    manifest.write_text(good.replace('"Checksum": "', '"Checksum": "0', 1))
-    with pytest.raises(StackError, match=r"(?s)checksum.*as it was"):
+    with newest_backup_damaged(stack), pytest.raises(StackError, match=r"(?s)checksum.*as it was"):
         restore(place, [NAME], None)
-    manifest.write_text(good)
     stack.up(NAME)
     assert batches(stack) == before
 
@@ -219,35 +248,106 @@ def test_what_was_stored_since_a_restore_without_a_backup_is_not_given_up_unaske
     assert "night 11" in batches(stack)
 
 
-@pytest.mark.parametrize("moved", ["half of the old data", "all of it, and half of the new"])
+@pytest.mark.parametrize(
+    ("batch", "renamed"),
+    [
+        ("night 11a", r"*/PG_VERSION\ */replaced/"),
+        ("night 11b", r"*/global\ */replaced/"),
+        ("night 11c", r"*/restored/global\ *"),
+    ],
+)
 def test_a_restore_that_was_killed_among_its_renames_is_undone_by_the_next_one(
-    stack: Stack, place: Processes, moved: str
+    stack: Stack, place: Processes, monkeypatch: pytest.MonkeyPatch, batch: str, renamed: str
 ) -> None:
     back_up(place, [NAME])
-    run(stack, f"night {moved}")
+    run(stack, batch)
+    before = batches(stack)
+    with monkeypatch.context() as patch:
+        begin_with(patch, killed_after(f'case "$*" in {renamed}) ;; *) false;; esac'))
+        with pytest.raises(StackError):
+            restore(place, [NAME], None)
+    with pytest.raises(StackError, match="make restore"):
+        stack.up(NAME)
+    with newest_backup_damaged(stack), pytest.raises(StackError, match="checksum"):
+        restore(place, [NAME], None)  # it shows what it would begin with
+    data = stack.folder / "data/postgres"
+    assert not {"restored", "replaced"} & {path.name for path in data.iterdir()}
+    stack.up(NAME)
+    assert batches(stack) == before
+
+
+def test_a_restore_that_was_killed_after_its_last_rename_counts(
+    stack: Stack, place: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next restore would bring back the data of before, and delete what came since."""
+    back_up(place, [NAME])
+    with monkeypatch.context() as patch:
+        begin_with(patch, killed_after('[ -d "$old" ] && [ -z "$(ls -A "$new")" ]'))
+        with pytest.raises(StackError):
+            restore(place, [NAME], None)
+    stack.up(NAME)
+    run(stack, "night 12")
+    with pytest.raises(StackError, match="make backup"):
+        place.run(NAME, "restore.sh", "find")
+    back_up(place, [NAME])
+    restore(place, [NAME], None)
+    assert "night 12" in batches(stack)
+
+
+def test_a_restored_database_is_backed_up_before_the_next_one_is_restored(
+    stack: Stack, place: Processes
+) -> None:
+    back_up(place, [NAME])
+    base = place.run(NAME, "restore.sh", "find")
+    with pytest.raises(StackError, match="There is no backup"):
+        restore(place, [NAME, "my_timescaledb"], None)
+    run(stack, "night 13")
+    assert place.run(NAME, "restore.sh", "find") > base
+    restore(place, [NAME], None)
+    assert "night 13" in batches(stack)
+
+
+def test_a_restored_server_that_does_not_stop_in_good_order_is_refused(
+    stack: Stack, place: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back_up(place, [NAME])
+    run(stack, "night 14")
+    before = batches(stack)
+    with monkeypatch.context() as patch:
+        begin_with(patch, 'kill() { [ "$1" != -INT ] || set -- -KILL "$2"; command kill "$@"; }')
+        with pytest.raises(StackError, match=r"(?s)did not stop in good order.*as it was"):
+            restore(place, [NAME], None)
+    stack.up(NAME)
+    assert batches(stack) == before
+
+
+def test_a_data_folder_that_is_no_database_is_not_started_but_restored(
+    stack: Stack, place: Processes
+) -> None:
+    back_up(place, [NAME])
     before = batches(stack)
     stack.stop(NAME)
     data = stack.folder / "data/postgres"
-    names = sorted(path.name for path in data.iterdir())
-    new, old = data / "restored", data / "replaced"
-    for folder in (new, old):
-        folder.mkdir()
-    taken = names[::2] if moved.startswith("half") else names
-    for name in taken:
-        (data / name).rename(old / name)
-    if taken is names:
-        for name in names[::2]:
-            (data / name).write_text("of the new one")
-    *_, manifest = sorted((stack.folder / "backups" / NAME).glob("*/base/*/backup_manifest"))
-    good = manifest.read_text()
-    manifest.write_text(good.replace('"Checksum": "', '"Checksum": "0', 1))
-    with pytest.raises(StackError, match="checksum"):  # so it shows what it would begin with
-        restore(place, [NAME], None)
-    manifest.write_text(good)
-    assert not new.exists()
-    assert not old.exists()
-    stack.up(NAME)
+    shutil.rmtree(data)
+    data.mkdir()
+    (data / "notes.txt").write_text("not of a database")
+    with pytest.raises(StackError, match="make restore"):
+        stack.up(NAME)
+    restore(place, [NAME], None)
     assert batches(stack) == before
+
+
+def test_a_backup_is_refused_while_another_one_is_under_way(stack: Stack, place: Processes) -> None:
+    back_up(place, [NAME])
+    base = place.run(NAME, "restore.sh", "find")
+    cluster = (stack.folder / "data/postgres/archive_id").read_text().strip()
+    with (stack.folder / "backups" / NAME / cluster / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(StackError, match="Another backup"):
+            back_up(place, [NAME])
+        assert place.run(NAME, "restore.sh", "find") == base
+    back_up(place, [NAME])
+    assert place.run(NAME, "restore.sh", "find") > base
 
 
 def test_a_new_cluster_does_not_write_into_the_archive_of_the_lost_one(
