@@ -13,7 +13,7 @@ from tests.parallel import unit
 
 LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
 #: More than these is a fault, not chance.
-MOST_UNITS = 3
+MOST_UNITS = 5
 
 
 def main() -> int:
