@@ -10,12 +10,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import psycopg2
 import pytest
 
 from pipeline_common.settings import PROJECT_FOLDER
+from python_scripts import sql_terminal
 from tests.databases import as_admin
 from tests.integration.explore.conftest import Script
 
@@ -183,6 +186,25 @@ def test_at_a_terminal_ctrl_c_stops_the_statement_that_runs(
             connection.rollback()
     terminal.type("\x03")
     assert "nevertheless" not in terminal.wait_for("cancel")
+    terminal.type("SELECT 'the session' || ' is usable' AS now;\r")
+    terminal.wait_for("the session is usable")
+
+
+def test_an_interrupt_that_psycopg_does_not_see_cancels_the_statement_too(
+    environment: dict[str, str], pipeline_db: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Faked: no test can time Ctrl-C to arrive just after the statement has been sent."""
+
+    def interrupted(executor: Any, sql: str) -> None:
+        executor.conn.pgconn.send_query(sql.encode())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sql_terminal, "execute_normal_sql", interrupted)
+    with psycopg.connect(**pipeline_db, autocommit=True) as session:
+        executor: Any = SimpleNamespace(conn=session)
+        with pytest.raises(KeyboardInterrupt):
+            sql_terminal.run_until_ctrl_c(executor, "SELECT pg_sleep(600)")
+        assert session.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_at_a_terminal_a_record_s_control_characters_are_shown_escaped(terminal: Terminal) -> None:

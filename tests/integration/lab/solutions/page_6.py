@@ -14,9 +14,11 @@ SECONDS = 120
 
 # --- forgotten_lock -------------------------------------------------------------------------------
 
+#: Has the lock and sleeps: before it sleeps, a killed client is noticed by the server.
 HOLDS = """
-    SELECT pid FROM pg_locks
-    WHERE relation = 'clean_products'::regclass AND mode = 'RowExclusiveLock'"""
+    SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE relation = 'clean_products'::regclass AND mode = 'RowExclusiveLock'
+      AND wait_event = 'PgSleep'"""
 
 
 def forgotten_session(learner: BatchLearner) -> tuple["subprocess.Popen[bytes]", int]:
@@ -66,9 +68,7 @@ def statement_cancelled(learner: BatchLearner) -> None:
     process, pid = forgotten_session(learner)
     cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = %s"
     deadline = time.monotonic() + SECONDS
-    while learner.rows(
-        cancel, pid
-    ):  # until the server's side is gone, too; a cancel may come too early
+    while learner.rows(cancel, pid):  # until the server's side is gone, too
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.wait(SECONDS)
