@@ -2,13 +2,10 @@
 
 import re
 import subprocess
-import sys
 
 import psycopg2
-import pytest
 
 from local_stack.stack import Stack
-from pipeline_common.settings import PROJECT_FOLDER
 
 TASKS = [
     "extract_products",
@@ -29,19 +26,6 @@ def number(login: dict[str, object], sql: str) -> int:
         value = int(cursor.fetchone()[0])
     connection.close()
     return value
-
-
-@pytest.fixture(scope="module")
-def demo(airflow: Stack) -> subprocess.CompletedProcess[str]:
-    """The demo, run once, with 5 s of sensors, on a stack that nothing has run on before."""
-    airflow.reset()
-    airflow.up()
-    assert number(airflow.settings.postgres, "SELECT count(*) FROM raw_products") == 4
-    assert number(airflow.settings.timescale, "SELECT count(*) FROM sensor_readings") == 1000
-    command = [sys.executable, str(PROJECT_FOLDER / "python_scripts/demo.py"), "--seconds", "5"]
-    return subprocess.run(
-        command, env=airflow.environment, capture_output=True, text=True, check=False
-    )
 
 
 def test_it_succeeds_and_tells_of_all_seven_tasks(

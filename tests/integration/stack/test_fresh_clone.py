@@ -1,11 +1,13 @@
-"""What the README promises of a fresh clone: make demo, make down, make demo again, make clean."""
+"""What the README promises of a fresh clone: make demo, make down, make up, make clean."""
 
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
+import psycopg2
 import pytest
 
 from pipeline_common.settings import DAG_ID, PROJECT_FOLDER, Settings
@@ -45,7 +47,15 @@ def make(
     )
 
 
-def test_demo_down_demo_clean(clone: Path) -> None:
+def scraped(ports: dict[str, str]) -> int:
+    """How many raw products the clone's database has."""
+    with closing(psycopg2.connect(**Settings(pgport=int(ports["PGPORT"])).postgres)) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT count(*) FROM raw_products")
+        return int(cursor.fetchone()[0])
+
+
+def test_demo_down_up_clean(clone: Path) -> None:
     ports = other_ports()
     before = {path.name for path in clone.iterdir()}
 
@@ -55,12 +65,15 @@ def test_demo_down_demo_clean(clone: Path) -> None:
 
     assert make(clone, ports, "status").returncode == 0
     assert DAG_ID in make(clone, ports, "airflow", "ARGS=dags list").stdout
+    before_down = scraped(ports)
+    assert before_down > 0
     assert make(clone, ports, "down").returncode == 0
     assert make(clone, ports, "status").returncode != 0
 
     ports = other_ports()  # the data stays where it is when every service moves
-    second = make(clone, ports, "demo")
+    second = make(clone, ports, "up")
     assert second.returncode == 0, second.stdout + second.stderr
+    assert scraped(ports) == before_down
 
     assert make(clone, ports, "reset").returncode == 0
     assert not (clone / ".local/data").exists()
