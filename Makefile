@@ -94,7 +94,7 @@ test: .venv/installed lint ## run the tests, two files at a time, on stacks of t
 	@$(PYTHON) -m pytest -p tests.parallel --numprocesses 2 -m "not slow" || \
 	  { test $$? = 1 && $(PYTHON) -m tests.again; }
 
-test-slow: .venv/installed ## run the tests that are left to the night: Airflow 2.8, Celery, the arena
+test-slow: .venv/installed ## run the tests that are left to the night: a fresh clone, Airflow 2.8, Celery, the arena
 	@$(PYTHON) -m local_stack setup --tests
 	@$(PYTHON) -m pytest -p tests.parallel --numprocesses 2 -m slow
 

@@ -55,6 +55,7 @@ def scraped(ports: dict[str, str]) -> int:
         return int(cursor.fetchone()[0])
 
 
+@pytest.mark.slow  # CI is a fresh clone itself, and tests/acceptance runs the demo
 def test_demo_down_up_clean(clone: Path) -> None:
     ports = other_ports()
     before = {path.name for path in clone.iterdir()}
