@@ -1,5 +1,5 @@
 # One door for every command; `make` alone lists them. The recipes are short on purpose: each calls
-# a script that can be run by itself.
+# a script that can be run on its own.
 .DEFAULT_GOAL := help
 .PHONY: help demo up down status logs restart airflow reset clean setup env test test-fast test-slow coverage lint lock \
         backup restore check arena incident drill drill-all soak bench-stream bench-batch docs

@@ -54,7 +54,9 @@ def back_up(
     rows = []
     for name in databases:
         if not place.is_up(name):
-            raise StackError(f"{name} does not run: only a running database is backed up. make up")
+            raise StackError(
+                f"{name} is not running, and only a running database can be backed up: make up"
+            )
         with stderr.status(f"backing up {name}"):
             kept = place.run(name, "base_backup.sh", *(["after-restore"] if after_restore else []))
         for line in kept.splitlines():
@@ -101,7 +103,7 @@ def take() -> None:
 @app.command("restore")
 def restore_command(
     database: Annotated[
-        str, typer.Argument(help=f"{' or '.join(DATABASES)}; both, if it is missing")
+        str, typer.Argument(help=f"{' or '.join(DATABASES)}; both if not given")
     ] = "",
     time: Annotated[
         datetime | None,

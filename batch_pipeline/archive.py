@@ -3,9 +3,9 @@
 \b
 python batch_pipeline/archive.py --older-than 90    # batches that came in more than 90 days ago
 
-Nothing runs this by itself. Only raw rows leave; clean, superseded and quarantined rows stay, so
-each batch still adds up. batch_pipeline/reprocess.py reads a file back before it re-validates the
-batch.
+Nothing runs this automatically. Only raw rows leave; clean, superseded and quarantined rows stay,
+so each batch still adds up. batch_pipeline/reprocess.py reads a file back before it re-validates
+the batch.
 """
 
 if __name__ == "__main__":

@@ -123,5 +123,6 @@ def _change(
 def _change_table(runs: int, change: Rows) -> str:
     if not runs:
         return "No earlier run to compare with."
-    headers = ["", "this run", f"average of the last {runs}", "change"]
+    before = "the run before" if runs == 1 else f"average of the last {runs}"
+    headers = ["", "this run", before, "change"]
     return tabulate(change, headers, "psql", floatfmt=("", "g", ".2f", "+.2f"))

@@ -121,7 +121,7 @@ def main() -> None:
         for name in vendors:
             for line in scrape(name, count, seed):
                 print(line)
-        stderr.print(f"{count * len(vendors)} products of {len(vendors)} vendors, seed {seed}")
+        stderr.print(f"records: {count * len(vendors)} from {', '.join(vendors)}; seed {seed}")
 
     run(app)
 

@@ -39,7 +39,7 @@ class Batch(NamedTuple):
 
 
 def step(function: "Callable[[Connection, str], Json]") -> Task:
-    """A task of ours after the first: it is given the batch's id and counts by itself."""
+    """A task of ours after the first: it is given the batch's id, and counts its own rows."""
 
     def task(connection: "Connection", _seed: int, batch_id: Json) -> Json:
         function(connection, batch_id)

@@ -59,7 +59,7 @@ class Progress:
                 self.records = msgspec.json.decode(self.path.read_bytes(), type=dict[str, Record])
             except msgspec.DecodeError as error:
                 raise StackError(
-                    f"{self.path} cannot be read ({error}). Delete it to start anew."
+                    f"{self.path} cannot be read ({error}). Delete it to start again."
                 ) from error
 
     def of(self, exercise: Exercise) -> Record:

@@ -56,14 +56,16 @@ def save(state: dict[str, Any]) -> None:
 def under_way(*, half_way: bool = False) -> tuple[dict[str, Any], Incident]:
     """What is noted of the incident under way, and what it is; raises StackError without one.
 
-    Also raises for one that stopped half way and could not be put back, unless `half_way`.
+    Also raises for one that was interrupted and could not be undone, unless `half_way`.
     """
     try:
         state: dict[str, Any] = json.loads(base64.decodebytes(STATE.read_bytes()))
     except FileNotFoundError:
-        raise StackError("No incident is under way. Start one: make incident") from None
+        raise StackError("No incident is open. Start one: make incident") from None
     if "begun" not in state and not half_way:
-        raise StackError("It stopped half way. Put it back: python -m lab.incident give-up")
+        raise StackError(
+            "It was interrupted while it started. Undo it: python -m lab.incident give-up"
+        )
     return state, INCIDENTS[cause_of(state["seed"])]
 
 
@@ -82,7 +84,9 @@ def start(
 ) -> None:
     """Break something in the running stack, and print what a colleague reports."""
     if STATE.exists():
-        raise StackError("One is under way: answer it, or python -m lab.incident give-up")
+        raise StackError(
+            "An incident is already open: answer it, or python -m lab.incident give-up"
+        )
     seed = random.SystemRandom().randrange(SEEDS) if seed is None else seed
     incident = INCIDENTS[cause_of(seed)]
     memory: Memory = {}
@@ -97,20 +101,18 @@ def start(
         save(state | {"begun": time.time()})
     except BaseException:  # Ctrl-C as well
         if memory:
-            print("It stopped half way: putting back what it has changed ...", file=sys.stderr)
+            print("Interrupted: undoing what has been changed ...", file=sys.stderr)
             incident.put_back(Settings(), memory)
             STATE.unlink()
-            print("All that was changed is put back.", file=sys.stderr)
+            print("All changes are undone.", file=sys.stderr)
         raise
     say(f"Incident {seed}. A colleague reports:\n\n{incident.symptom.format(**memory)}\n")
-    say(
-        "What is it, and by what do you see it? python -m lab.incident causes lists what it may be."
-    )
+    say("What is the cause, and what is your evidence? python -m lab.incident causes lists both.")
 
 
 @app.command()
 def causes() -> None:
-    """List what it may be, and what counts as evidence for each."""
+    """List the possible causes, and what counts as evidence for each."""
     rows = [(cause, *words) for cause, words in CAUSES.items()]
     print(table(rows, ["cause", "in words", "evidence"], screen_width()))
 
@@ -141,7 +143,7 @@ def answer(
     if evidence not in incident.answers(Settings(), state["memory"]):
         save(state | {"wrong": state["wrong"] + 1})
         wanted = CAUSES[cause][1]
-        raise StackError(f"The cause is right, the evidence is not. Asked for is: {wanted}.")
+        raise StackError(f"The cause is right, the evidence is not. The evidence is {wanted}.")
     save(state | {"answered": True})
     print("Cause and evidence are right. Repair it, then: python -m lab.incident check")
 
@@ -164,12 +166,12 @@ def check() -> None:
 
 @app.command()
 def give_up() -> None:
-    """Put back all that the incident has changed, and say what it was."""
+    """Undo all that the incident has changed, and say what it was."""
     state, incident = under_way(half_way=True)
     incident.put_back(Settings(), state["memory"])
     STATE.unlink()
     cause = cause_of(state["seed"])
-    say(f"It was {cause}: {CAUSES[cause][0]}. All that was changed is put back.")
+    say(f"It was {cause}: {CAUSES[cause][0]}. All changes are undone.")
     say(f"The last hint: {incident.hints[-1]}")
 
 

@@ -183,7 +183,7 @@ class Stack:
         return int(self.info(name)["state"])
 
     def pid(self, name: str) -> int:
-        """Process id of the service, 0 if it does not run."""
+        """Process id of the service, 0 if it is not running."""
         return int(self.info(name)["pid"])
 
     def log(self, name: str) -> Path:

@@ -33,7 +33,7 @@ TABLES: dict[type[psycopg2.Error], str] = {
     ),
 }
 
-# rich leaves colour and animation out by itself where there is no terminal, or NO_COLOR is set.
+# rich leaves colour and animation out where there is no terminal, or NO_COLOR is set.
 stderr = Console(stderr=True, highlight=False)
 
 

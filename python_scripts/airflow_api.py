@@ -9,7 +9,7 @@ import httpx
 from pipeline_common.errors import StackError
 from pipeline_common.settings import Settings
 
-#: States in which a task instance will not change any more by itself.
+#: States in which a task instance stays until it is cleared.
 ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 
 

@@ -29,7 +29,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def main(
     port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 8501,
-    browser: Annotated[bool, typer.Option(help="Open a browser by itself.")] = True,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:
     """Serve the dashboard on this machine until Ctrl-C."""
     with socket.socket() as probe:

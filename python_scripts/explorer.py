@@ -45,9 +45,9 @@ def explore(
     write: bool,
     limit: int,
 ) -> None:
-    """Show the chosen sections, then the console: if asked for, or at a terminal by itself.
+    """Show the chosen sections, and the console if it or nothing was chosen at a terminal.
 
-    All this is done as the reader; the console as `login`, which writes, if `write` is set.
+    All this runs as the reader; with `write`, the console runs as `login`, which may write.
     """
     check_names(chosen, [*sections, "console"])
     reader = Settings().reader(login)

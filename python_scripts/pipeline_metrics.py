@@ -1,7 +1,7 @@
 """The metrics of both pipelines: one function for each server, and for each ledger.
 
-Each connects anew, asks, and says what it was told. docs/monitoring.md says what each metric is
-for.
+Each opens a new connection, asks, and returns the answer. docs/monitoring.md says what each metric
+is for.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

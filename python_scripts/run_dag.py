@@ -1,7 +1,7 @@
 """Run product_batch_pipeline through Airflow's REST API, as any program can, and follow its tasks.
 
 \b
-python python_scripts/run_dag.py              # with the parameters that the DAG has by itself
+python python_scripts/run_dag.py              # with the DAG's default parameters
 python python_scripts/run_dag.py seed=7 products_per_vendor=5
 """
 

@@ -70,7 +70,7 @@ def shortened(text: str) -> str:
 def stored_verdict(row: dict[str, Any]) -> str:
     """What the rules said when the row was validated."""
     if row["rule_version"] is None:
-        return "not yet: the task validate_products has not come to it"
+        return "not yet: validate_products has not run for its batch"
     said = ", ".join(row["issues"]) if row["issues"] else "valid"
     return f"{said} (rule version {row['rule_version']})"
 

@@ -1,8 +1,8 @@
 """Check that every service of the stack is there and holds what a fresh stack promises.
 
 \b
-python python_scripts/verify_setup.py           # now; exit 0 if all is well, else 1
-python python_scripts/verify_setup.py --wait    # until all is well, five minutes at most
+python python_scripts/verify_setup.py           # now; exit 0 if every check passes, else 1
+python python_scripts/verify_setup.py --wait    # until every check passes, five minutes at most
 """
 
 if __name__ == "__main__":
@@ -82,7 +82,7 @@ def wait_until_well(settings: Settings, seconds: float) -> list[Outcome]:
 
 @app.command(help=__doc__)
 def main(
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until all is well.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until every check passes.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check every service, its version and what a fresh stack promises to hold."""

@@ -50,7 +50,7 @@ class Reader:
         self.has_just_resumed = False
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
-        """Kafka's answer, however long it is away."""
+        """Kafka's answer, however long Kafka is unavailable."""
         answer = self.kafka.ask(question)
         self.last_answer = time.monotonic()
         return answer

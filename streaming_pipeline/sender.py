@@ -16,7 +16,7 @@ from streaming_pipeline.live_view import Figures, shown, wanted
 from streaming_pipeline.simulated_readings import Message
 from streaming_pipeline.waiting import Server
 
-UNACKNOWLEDGED_AT_MOST = 20_000  # bounds memory while the broker is away
+UNACKNOWLEDGED_AT_MOST = 20_000  # bounds memory while the broker is unavailable
 FLUSH_SECONDS = 130  # kafka-python gives a record up after 120
 STOP_SECONDS = 4  # the same, once we are to stop
 SENDING = {

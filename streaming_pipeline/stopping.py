@@ -32,7 +32,7 @@ def stop_on_signals(
         signal.signal(signum, signal.SIG_DFL)
         stopping.set()
         last_resort = Timer(grace_seconds, _end_at_once, [grace_seconds, print_totals])
-        last_resort.daemon = True  # it does not keep a script that ends by itself
+        last_resort.daemon = True  # so that it does not keep a script that ends in time
         last_resort.start()
 
     signal.signal(signal.SIGINT, stop)
@@ -42,7 +42,7 @@ def stop_on_signals(
 
 def _end_at_once(after: float, print_totals: Callable[[], None]) -> None:
     log.warning(
-        "not ended %.0f s after the signal: ended now; what was not committed is read again", after
+        "no graceful shutdown within %.0f s: ending now; what is not committed is read again", after
     )
     with suppress(Exception):
         print_totals()

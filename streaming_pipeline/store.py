@@ -69,7 +69,7 @@ def store(cursor: Cursor, batch: Batch) -> Counts:
 
 
 def store_readings(cursor: Cursor, batch: Batch) -> Outcomes:
-    """Store a batch's readings; what became of those that are not in the table by themselves."""
+    """Store a batch's readings; what became of those that did not get a row of their own."""
     if store_straight(cursor, batch.topic, batch.fresh):
         return store_carefully(cursor, batch.topic, batch.suspects)
     return store_carefully(cursor, batch.topic, batch.fresh + batch.suspects)

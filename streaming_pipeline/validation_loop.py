@@ -115,7 +115,9 @@ class Validator:
         try:
             result.result()
         except Fenced:
-            log.info("another validator has been here: asking the database where to go on")
+            log.info(
+                "another validator has stored these records: asking the database where to resume"
+            )
             # Of all partitions: a database that was restored has gone back in all of them.
             self.reader.positions.doubt(self.reader.positions.known())
             return

@@ -55,7 +55,7 @@ def administrator(login: Login) -> Iterator[Cursor]:
 
 
 def archive_wal(login: Login) -> None:
-    """Have the server archive now what is written so far; by itself it waits up to a minute."""
+    """Have the server archive now what is written so far; it would wait up to a minute."""
     deadline = time.monotonic() + 120
     with administrator(login) as cursor:
         cursor.execute("SELECT pg_current_xact_id(), pg_walfile_name(pg_switch_wal())")

@@ -85,7 +85,7 @@ EXERCISES = [
         "is healthy again.",
         "A committed row survives a crash: the server recovers it from its write-ahead log.",
         (
-            "First commit the row, then kill the server's process; it comes back by itself.",
+            "First commit the row, then kill the server's process; Docker restarts it.",
             "make restart stops it in good order, which is no crash; kill -9 gives it no time.",
             "INSERT INTO lab.survivors DEFAULT VALUES; then kill -9 $(make -s status | awk "
             "'/my_postgres/ {print $10}'), or with Docker sudo kill -9 $(docker inspect -f "

@@ -100,7 +100,7 @@ EXERCISES = [
         "break",
         "Make a run in which one vendor does not answer, and then one in which it does.",
         "A vendor that fails is tried again, and then left out; the report says so, and the next "
-        "run starts afresh.",
+        "run tries it again.",
         (
             "A parameter of the DAG plays a vendor whose site does not answer.",
             "A vendor that is not asked for is not missing: leave `vendors` as it is.",

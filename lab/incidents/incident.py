@@ -20,7 +20,7 @@ class Incident(NamedTuple):
     """A fault and all that is known of it.
 
     `symptom` is what a colleague reports; it may name fields of the memory. `inject` notes what
-    `put_back` has to know before each change, so that it can be put back when it stops half way.
+    `put_back` has to know before each change, so that it can be undone when it is interrupted.
     `answers` gives the evidence that is right. `still_wrong` says what is not repaired yet, or
     None. `put_back` takes back whatever the incident changed, repaired or not, whole or half.
     """

@@ -1,8 +1,8 @@
 """Rung 2: many records, one transaction; what is no reading is rejected, with its bytes and why.
 
 Fixed:  the speed, and the poison record.
-Wrong:  Kafka's client still commits the position by itself, also that of records which are only in
-        this process's memory: a crash loses them, and one after the write repeats the others.
+Wrong:  Kafka's client still commits the position automatically, also that of records that only this
+        process's memory holds: a crash loses them, and one after the write repeats the others.
 Fails:  before, after, zombie
 """
 

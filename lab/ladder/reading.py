@@ -1,7 +1,7 @@
 """What all rungs share: where to read and write, and what makes a record a valid reading.
 
 The arena sets the environment: TOPIC, GROUP, KAFKA_BOOTSTRAP_SERVERS, and psql's PGHOST, PGPORT,
-PGUSER, PGPASSWORD and PGDATABASE, which psycopg2.connect("") reads by itself. Its tables:
+PGUSER, PGPASSWORD and PGDATABASE, which psycopg2.connect("") reads. Its tables:
 
     readings  (partition, "offset", sensor_id, time, temperature)   one row for each valid record
     rejected  (partition, "offset", raw, reason)                    one row for each other record

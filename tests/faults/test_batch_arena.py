@@ -35,7 +35,7 @@ def test_ours_does_not(drill: str, verdicts: dict[tuple[str, str], Verdict]) -> 
 
 @pytest.mark.parametrize("name", BATCHES)
 def test_undisturbed_both_are_right(name: str, pipeline_db: Login) -> None:
-    """So that a drill that fails shows the drill's fault, and not one of the batch by itself."""
+    """So that a drill that fails shows the drill's fault, and not one of the batch alone."""
     trial = Trial(name, pipeline_db)
     trial.run(1)
     assert trial.verdict() == Verdict(0, 0, 0)

@@ -397,9 +397,9 @@ def test_giving_up_leaves_nothing(cause: str, settings: Settings, state_file: Pa
 
 
 def test_one_at_a_time(settings: Settings) -> None:
-    assert "No incident is under way" in refused(script.check)
+    assert "No incident is open" in refused(script.check)
     start("lock-held")
-    assert "One is under way" in refused(script.start)
+    assert "already open" in refused(script.start)
     script.give_up()
 
 
@@ -461,7 +461,7 @@ def test_what_could_not_be_put_back_at_once_is_by_giving_up(
         half = incident._replace(inject=inject_and_fail, put_back=fail)
         patch.setitem(INCIDENTS, "lock-held", half)
         assert refused(script.start, seed_of("lock-held")) == "down"
-    assert "It stopped half way" in refused(script.answer, "lock-held", "1")
+    assert "It was interrupted" in refused(script.answer, "lock-held", "1")
     script.give_up()
     assert not state_file.exists()
     assert changed(settings) == before

@@ -34,7 +34,7 @@ def test_all_is_healthy(up: Compose) -> None:
 
 
 def test_the_dag_runs(up: Compose) -> None:
-    # Switched on, Airflow 2 runs the last interval by itself.
+    # Once the DAG is unpaused, Airflow 2 runs the last interval.
     up.run("docker", "exec", "airflow_scheduler", "airflow", "dags", "unpause", DAG_ID)
     deadline = time.monotonic() + 300
     while up.counts()["batch_reports"] < 1:

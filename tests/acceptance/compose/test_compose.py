@@ -160,7 +160,7 @@ def test_a_killed_service_comes_back_and_nothing_is_lost(
 ) -> None:
     before = up.counts()
     since = up.state(container)
-    # `docker kill` counts as "stopped by the user"; a crash is a process that dies by itself.
+    # `docker kill` counts as "stopped by the user"; in a crash, the process dies.
     psutil.Process(int(str(since["Pid"]))).kill()
     seconds = up.wait_until_healthy(since, container)
     figures[f"`{container}` killed: healthy again after"] = f"{seconds:.0f} s"

@@ -91,7 +91,7 @@ def asking(place: Place) -> Iterator[Callable[..., Any]]:
 def time_processes(
     place: Place, commands: list[list[str]], done: Callable[[], bool] | None = None
 ) -> Cost:
-    """Start processes at once; end them when `done` says so, or wait until they end by themselves.
+    """Start processes at once; end them when `done` says so, or wait until they end on their own.
 
     Raises StackError, with their last words, if one of them fails.
     """

@@ -46,7 +46,7 @@ def test_help_explains_the_script(name: str) -> None:
 def test_the_scraper_prints_45_records_and_the_validator_validates_them() -> None:
     scraped = script("scraper", "--seed", "7")
     assert len(scraped.stdout.splitlines()) == 45
-    assert "45 products of 3 vendors, seed 7" in scraped.stderr
+    assert "records: 45 from tech_store, home_goods, sport_shop; seed 7" in scraped.stderr
     validated = script("validator", "-", stdin=scraped.stdout)
     assert validated.returncode == 0
     assert "45 records: " in validated.stdout

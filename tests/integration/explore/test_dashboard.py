@@ -35,7 +35,7 @@ PICTURES = os.environ.get("DASHBOARD_PICTURES")
 SECONDS = 1000.0  # milliseconds
 PAGES = ("", "batch", "trace", "lab")
 SIZES = ((1280, 800), (768, 1024), (390, 844))  # a desk, a tablet, a phone
-#: What Streamlit says by itself; every other line is a warning or worse.
+#: What Streamlit says on a normal start; every other line is a warning or worse.
 SAID = re.compile(
     r"The dashboard is at http://localhost:\d+ until Ctrl-C|.* Uvicorn server (started|running) .*|"
 )

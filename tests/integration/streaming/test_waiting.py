@@ -1,4 +1,4 @@
-"""Servers that are away, that never were there, and scripts that are asked to stop meanwhile."""
+"""Servers that are down, or never existed, and scripts that are asked to stop meanwhile."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The writer by itself: record objects in, rows out."""
+"""The writer on its own: record objects in, rows out."""
 
 import json
 import time
