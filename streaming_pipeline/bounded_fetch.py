@@ -1,6 +1,6 @@
 """kafka-python's fetcher with bounded memory: all that reaches into the library's internals.
 
-The library decompresses a batch at once, stops for ever at one that it cannot read, and does not
+The library decompresses a batch at once, stops forever at one that it cannot read, and does not
 say what it has skipped. Here a poll ends when its records take MAX_POLL_BYTES, whatever they were
 compressed to, and says from where to where it has read. Written for kafka-python 3.0.
 """

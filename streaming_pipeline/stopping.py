@@ -1,7 +1,7 @@
 """SIGINT and SIGTERM end a script in good order, at the latest after GRACE_SECONDS.
 
 The first signal sets an event that every loop and every wait looks at. If the script has not ended
-GRACE_SECONDS later (a library that waits for ever, a database that holds a lock), it is ended by a
+GRACE_SECONDS later (a library that waits forever, a database that holds a lock), it is ended by a
 thread of its own: the totals are printed, the exit code is 1, the servers roll back what was open.
 A second signal ends the process at once.
 """
