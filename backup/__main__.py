@@ -103,13 +103,15 @@ def take() -> None:
 @app.command("restore")
 def restore_command(
     database: Annotated[
-        str, typer.Argument(help=f"{' or '.join(DATABASES)}; both if not given")
+        str, typer.Argument(help=f"{' or '.join(DATABASES)}; both if not given.")
     ] = "",
     time: Annotated[
         datetime | None,
-        typer.Option(parser=utc_time, metavar="TIME", help="to this moment: 2026-11-24T08:00:00Z"),
+        typer.Option(
+            parser=utc_time, metavar="TIME", help="Restore to this moment: 2026-11-24T08:00:00Z."
+        ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Put the databases back to a moment, else to the end of what is archived."""
     if database and database not in DATABASES:

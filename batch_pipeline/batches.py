@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class BatchError(StackError):
-    """A batch cannot go on; the message says why and what to do next."""
+    """A batch cannot continue; the message says why and what to do next."""
 
 
 def batch_of_run(

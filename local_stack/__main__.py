@@ -37,7 +37,7 @@ def user_stack() -> Stack:
 
 
 @app.command()
-def setup(tests: Annotated[bool, typer.Option(help="also what the tests need")] = False) -> None:
+def setup(tests: Annotated[bool, typer.Option(help="Also what the tests need.")] = False) -> None:
     """Install and download what is missing, saying what and why."""
     install.install_all(for_tests=tests)
 
@@ -51,7 +51,7 @@ def env() -> None:
 @app.command()
 def up(
     names: Annotated[list[str] | None, typer.Argument()] = None,
-    monitoring: Annotated[bool, typer.Option(help="with Prometheus and Alertmanager")] = False,
+    monitoring: Annotated[bool, typer.Option(help="Also Prometheus and Alertmanager.")] = False,
 ) -> None:
     """Start all services, or the named ones and what they need; wait until they are healthy."""
     write_env()
@@ -92,7 +92,10 @@ def status() -> None:
 
 @app.command()
 def logs(
-    name: str, follow: Annotated[bool, typer.Option("--follow", "-f", help="go on")] = False
+    name: str,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print new lines as they come.")
+    ] = False,
 ) -> None:
     """Print what a service has written; --follow goes on until Ctrl-C."""
     stack = user_stack()

@@ -29,7 +29,7 @@ def told_if_away(name: str) -> Iterator[None]:
     try:
         yield
     except psycopg2.OperationalError as error:
-        st.warning(plain(f"{name} does not answer: {error} This page goes on trying."))
+        st.warning(plain(f"{name} does not answer: {error} This page keeps trying."))
 
 
 def plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What --accept-loss does in the database: go on where Kafka still can, and keep what was stored.
+"""What --accept-loss does in the database: resume where Kafka still can, and keep what was stored.
 
 Where Kafka's log was cut off, new records get offsets that stored rows have already, and nothing
 says from which offset on. So all that Kafka holds is read again, and the rows at these offsets are

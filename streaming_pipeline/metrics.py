@@ -16,9 +16,9 @@ from prometheus_client.registry import Collector
 from pipeline_common.errors import StackError
 
 MetricsPort = Annotated[
-    int | None, typer.Option(min=1, max=65535, help="answer Prometheus at this port")
+    int | None, typer.Option(min=1, max=65535, help="Serve Prometheus metrics at this port.")
 ]
-MetricsHost = Annotated[str, typer.Option(help="and at this address")]
+MetricsHost = Annotated[str, typer.Option(help="Serve them at this address.")]
 
 #: One server that goes up and down shows here before it shows in a log.
 RETRIES = Counter("stream_retries", "Attempts that failed because a server was away", ["server"])

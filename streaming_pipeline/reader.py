@@ -81,7 +81,7 @@ class Reader:
         )
 
     def resume(self) -> None:
-        """Ask the database where to go on. The batch in flight must have been written before."""
+        """Ask the database where to resume. The batch in flight must have been written before."""
         others = self.positions.known()
         self.topic = self.ask(partial(ensure_topic, self.bootstrap, self.topic.name))
         held = self.held(self.positions.doubtful())  # without those that Kafka does not know yet
@@ -100,7 +100,7 @@ class Reader:
         self.has_just_resumed = not others  # all of them have just been asked for
 
     def resume_at(self, partition: int, stored: offsets.Offset, held: Held) -> int | None:
-        """Where to go on in a partition; None: ask again, for another member has been here.
+        """Where to resume in a partition; None: ask again, as another member has written meanwhile.
 
         Raises StackError if records are lost.
         """
@@ -114,7 +114,9 @@ class Reader:
                 f"but {lost}: unread records may be gone."
             )
             if not self.accept_loss:
-                raise StackError(f"{sentence} To go on with what is there: --accept-loss") from lost
+                raise StackError(
+                    f"{sentence} To continue with what is there: --accept-loss"
+                ) from lost
             log.warning("%s Going on at offset %d (--accept-loss).", sentence, lost.resume_at)
             to = lost.resume_at
             return to if accept_loss(self.database, self.topic, partition, stored, to) else None

@@ -73,13 +73,15 @@ def replay_topic(topic: str, since: datetime | None, *, dry_run: bool = False) -
 @app.command()
 def main(
     *,
-    topic: Annotated[str, typer.Option(help="Kafka topic to read again")] = SENSOR_TOPIC,
+    topic: Annotated[str, typer.Option(help="Kafka topic to read again.")] = SENSOR_TOPIC,
     since: Annotated[
         datetime | None,
-        typer.Option("--from", parser=utc_time, metavar="TIME", help="only what Kafka got since"),
+        typer.Option(
+            "--from", parser=utc_time, metavar="TIME", help="Only what Kafka has received since."
+        ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="say what would move where, change nothing")
+        bool, typer.Option("--dry-run", help="Show what would move where; change nothing.")
     ] = False,
 ) -> None:
     """Re-validate the topic's records, then print where they are now and which have moved."""

@@ -35,15 +35,17 @@ app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 @app.command()
 def main(
     *,
-    rate: Annotated[float, typer.Option(min=0, help="readings a second; 0: no limit")] = 10,
-    duration: Annotated[float | None, typer.Option(min=0, help="end after so many seconds")] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="end after so many readings")] = None,
-    sensors: Annotated[int, typer.Option(min=1, help="sensors that send, by turns")] = 3,
-    seed: Annotated[int, typer.Option(help="the same seed gives the same readings")] = 1,
-    topic: Annotated[str, typer.Option(help="Kafka topic to send to")] = SENSOR_TOPIC,
+    rate: Annotated[float, typer.Option(min=0, help="Readings per second; 0: no limit.")] = 10,
+    duration: Annotated[
+        float | None, typer.Option(min=0, help="Stop after this many seconds.")
+    ] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after this many readings.")] = None,
+    sensors: Annotated[int, typer.Option(min=1, help="Number of sensors, which send in turn.")] = 3,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same readings.")] = 1,
+    topic: Annotated[str, typer.Option(help="Kafka topic to send to.")] = SENSOR_TOPIC,
     metrics_port: MetricsPort = None,
     metrics_host: MetricsHost = "127.0.0.1",
-    as_json: Annotated[bool, typer.Option("--json", help="print the totals as JSON")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the totals as JSON.")] = False,
 ) -> None:
     """Send readings until Ctrl-C, or as --duration and --count say; print what was sent.
 

@@ -37,21 +37,22 @@ app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 def main(
     *,
     exit_when_idle: Annotated[
-        float | None, typer.Option(min=0.1, help="end when no record came for so many seconds")
+        float | None, typer.Option(min=0.1, help="Stop when no record came for this many seconds.")
     ] = None,
-    topic: Annotated[str, typer.Option(help="Kafka topic to read")] = SENSOR_TOPIC,
-    group: Annotated[str, typer.Option(help="consumer group to join")] = VALIDATOR_GROUP,
+    topic: Annotated[str, typer.Option(help="Kafka topic to read.")] = SENSOR_TOPIC,
+    group: Annotated[str, typer.Option(help="Consumer group to join.")] = VALIDATOR_GROUP,
     accept_loss: Annotated[
-        bool, typer.Option("--accept-loss", help="go on though Kafka deleted unread records")
+        bool,
+        typer.Option("--accept-loss", help="Continue although Kafka has deleted unread records."),
     ] = False,
     metrics_port: MetricsPort = None,
     metrics_host: MetricsHost = "127.0.0.1",
     replay: Annotated[
-        bool, typer.Option("--replay", help="the same as streaming_pipeline/replay.py")
+        bool, typer.Option("--replay", help="The same as streaming_pipeline/replay.py.")
     ] = False,
     replay_from: Annotated[
         datetime | None,
-        typer.Option(parser=utc_time, metavar="TIME", help="as its --from"),
+        typer.Option(parser=utc_time, metavar="TIME", help="The same as its --from."),
     ] = None,
 ) -> None:
     """Run the stream validator until it is stopped or, with --exit-when-idle, done.
@@ -77,7 +78,9 @@ def main(
             f"Stopped while waiting; what was in flight will be read again ({error})."
         ) from error
     if exit_when_idle and not drained:
-        raise StackError("Stopped before the topic was read to its end: start it again to go on.")
+        raise StackError(
+            "Stopped before the topic was read to its end: start it again to continue."
+        )
 
 
 def validate(validator: Validator, idle_seconds: float | None) -> bool:

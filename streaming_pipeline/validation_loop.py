@@ -98,7 +98,7 @@ class Validator:
         return Figures(self.totals, self.known, self.lag, rejection_notes(self.last_rejection))
 
     def hand_over(self, batch: Batch) -> None:
-        """Have a batch written once the one before it is; psycopg2 lets Python go on meanwhile."""
+        """Have a batch written once the one before it is; psycopg2 releases the GIL meanwhile."""
         self.settle()
         positions = self.reader.positions
         if batch.expected.keys() & set(positions.doubtful()):  # it followed on a refused batch

@@ -96,7 +96,7 @@ EXERCISES = [
         "half a minute. Then start the validator again and let it read everything. At least five "
         "rejected records must have waited in Kafka for 30 seconds or more, and every record that "
         "was read must be in one of the three tables.",
-        "Kafka keeps what nobody reads; the validator goes on where it stopped, and loses nothing.",
+        "Kafka keeps what nobody reads; the validator resumes where it stopped, and loses nothing.",
         (
             "python python_scripts/explore_kafka.py groups shows how many records wait: the lag.",
             "No validator may run. Of the simulator's records about 8 in 100 are rejected: "

@@ -31,7 +31,7 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
         """Nothing to do: what has been polled is stored by now."""
 
     def on_partitions_assigned(self, assigned: Any) -> None:
-        """Ask the database where to go on."""
+        """Ask the database where to resume."""
         with self.connection, self.connection.cursor() as cursor:
             cursor.execute('SELECT partition, "offset" FROM positions')
             self.known = dict(cursor.fetchall())

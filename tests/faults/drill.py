@@ -68,9 +68,11 @@ def row(title: str, faults: int, ledgers: list[Ledger]) -> list[object]:
 @app.command()
 def main(
     drill: Annotated[str, typer.Argument(help=" | ".join(DRILLS))] = "after-commit",
-    runs: Annotated[int, typer.Option(min=1, help="streams side by side, each with a seed")] = 1,
-    seed: Annotated[int, typer.Option(help="of the first run")] = 1,
-    every: Annotated[bool, typer.Option("--all", help="every drill, and write the report")] = False,
+    runs: Annotated[int, typer.Option(min=1, help="Streams side by side, each with a seed.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the first run.")] = 1,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every drill; writes the page in docs/.")
+    ] = False,
 ) -> None:
     """Break something while a stream flows, then account for every record; 1 if one is missing."""
     if drill not in DRILLS:

@@ -154,13 +154,13 @@ def dag_seconds(runs: int = 3) -> list[float]:
 
 @app.command()
 def compare(
-    rows: Annotated[list[int], typer.Option(min=3, help="products; may be repeated")] = [  # noqa: B006
+    rows: Annotated[list[int], typer.Option(min=3, help="Products; may be repeated.")] = [  # noqa: B006
         *SIZES
     ],
-    peers: Annotated[bool, typer.Option(help="measure the other ways too")] = True,
-    naive_rows: Annotated[int, typer.Option(help="rows for the row-by-row way")] = 20_000,
-    dag: Annotated[bool, typer.Option(help="measure Airflow's own time, too")] = True,
-    write: Annotated[bool, typer.Option(help="put the tables into the page in docs/")] = False,
+    peers: Annotated[bool, typer.Option(help="Measure the other ways too.")] = True,
+    naive_rows: Annotated[int, typer.Option(help="Rows for the row-by-row way.")] = 20_000,
+    dag: Annotated[bool, typer.Option(help="Measure Airflow's own time too.")] = True,
+    write: Annotated[bool, typer.Option(help="Put the tables into the page in docs/.")] = False,
 ) -> None:
     """Measure all contenders and print rows/s, CPU seconds, peak memory and ratios."""
     results: list[Result] = []

@@ -91,7 +91,7 @@ def count(connection: Connection, query: str) -> int:
 @app.command(help=__doc__)
 def main(
     nights: Annotated[int, typer.Option(min=2)] = 365,
-    rows: Annotated[int, typer.Option(min=3, help="products of a night")] = 50_000,
+    rows: Annotated[int, typer.Option(min=3, help="Products of a night.")] = 50_000,
 ) -> None:
     """Print the seconds of each night, then how they change and the bytes of a product."""
     with (

@@ -65,9 +65,11 @@ def say(figure: Figure) -> Figure:
 
 @app.command()
 def main(
-    records: Annotated[int, typer.Option(min=1000, help="that all are compared on")] = 1_000_000,
-    peers: Annotated[bool, typer.Option(help="measure the other ways too")] = True,
-    report: Annotated[bool, typer.Option(help="write docs/streaming-benchmark.md")] = False,
+    records: Annotated[
+        int, typer.Option(min=1000, help="Records that all are compared on.")
+    ] = 1_000_000,
+    peers: Annotated[bool, typer.Option(help="Measure the other ways too.")] = True,
+    report: Annotated[bool, typer.Option(help="Write docs/streaming-benchmark.md.")] = False,
 ) -> None:
     """Measure everything; ours and the limit also on a tenth and on ten times the records."""
     sizes = {
