@@ -37,7 +37,7 @@ from lab.ladder.batch_by_xcom import extract
 from local_stack.stack import Stack
 from pipeline_common.console import run, stderr
 from pipeline_common.settings import PROJECT_FOLDER
-from pipeline_common.tables import table
+from pipeline_common.tables import screen_width, table
 from tests.databases import fresh_database
 from tests.faults.tcp_proxy import LOCALHOST, TcpProxy
 from tests.own_stack import stack_of_its_own
@@ -180,7 +180,7 @@ def main(
             stderr.print(f"{name}: {'; '.join(verdicts)}", markup=False)
             rows.append([name, *verdicts])
     headers = ["batch", *DRILLS]
-    print(table(rows, headers, width=100))
+    print(table(rows, headers, screen_width()))
     if write:
         before, _, after = PAGE.read_text().split(MARK)
         lines = [headers, ["---"] * len(headers), *rows]

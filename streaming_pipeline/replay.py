@@ -23,7 +23,7 @@ import typer
 from pipeline_common.console import log_to_stderr, run
 from pipeline_common.errors import StackError
 from pipeline_common.settings import SENSOR_TOPIC, Settings
-from pipeline_common.tables import table
+from pipeline_common.tables import screen_width, table
 from streaming_pipeline.places import DUPLICATE, INVALID, VALID
 from streaming_pipeline.stopping import Stopped, stop_on_signals
 from streaming_pipeline.topic_replay import Replay
@@ -53,7 +53,7 @@ def report(replay: Replay) -> str:
         (*way, count, f"partition {replay.first[way].partition}, offset {replay.first[way].offset}")
         for way, count in replay.moves.most_common()
     ]
-    return f"{totals}\n{table(moves, [*headers, 'the first'])}"
+    return f"{totals}\n{table(moves, [*headers, 'the first'], screen_width())}"
 
 
 def replay_topic(topic: str, since: datetime | None, *, dry_run: bool = False) -> None:

@@ -1,7 +1,7 @@
 """The drills: each breaks something while streams flow, then checks that every record is there.
 
 `DRILLS` says what is broken (stream_faults.py), what is set up for it, and what it teaches. All
-runs of a drill go on at once.
+runs of a drill take place at once, on the same servers.
 """
 
 import threading
@@ -44,6 +44,8 @@ class Drill(NamedTuple):
     on_small_disk: bool = False
     #: the simulators' sensors have the same names in every run
     own_databases: bool = False
+    #: `make drill` breaks the servers once for each run, and not once for all runs
+    one_by_one: bool = False
     check: Callable[[Run], Ledger] = check
 
 
@@ -54,7 +56,7 @@ def _killer(after: bool) -> Callable[[Run], Watcher]:
 DRILLS = {
     "kill": Drill(
         "kill -9 of the validator at random moments",
-        "The next one goes on at the offset that the database has, whatever Kafka has committed.",
+        "The next one resumes at the offset that the database has, whatever Kafka has committed.",
         kill_at_random_moments,
     ),
     "before-commit": Drill(
@@ -80,6 +82,7 @@ DRILLS = {
         "The offsets go back with the rows: the validator reads again what Kafka has since then.",
         keep_reading,
         lose_database,
+        one_by_one=True,
     ),
     "kafka": Drill(
         "restart of Kafka",
@@ -99,7 +102,7 @@ DRILLS = {
     ),
     "rebalance": Drill(
         "validators joining and leaving",
-        "Who gets a partition asks the database where to go on; who lost it is fenced off.",
+        "Who gets a partition asks the database where to resume; who lost it is fenced off.",
         join_and_leave,
     ),
     "simulator": Drill(
