@@ -28,6 +28,8 @@ if [ -e "$mark" ] && ! undecided; then
     echo "$mark, which gives up what was stored since then." >&2
     exit 1
 fi
+exec 9> "$BACKUPS/restore.lock"
+flock -n 9 || { echo "Another restore of this database is running: wait until it has ended." >&2; exit 1; }
 if [ "$1" = find ]; then
     basename "$base"
     exit
@@ -44,6 +46,13 @@ end_server() {
 }
 trap 'end_server; rm -rf "$private" ${unfinished:+"$unfinished"}' EXIT
 trap 'exit 130' INT TERM HUP
+# The private server of a restore that was killed with -9 would go on writing to what this one makes.
+left=$(head -n 1 "$new/postmaster.pid" 2>/dev/null || true)
+is_left() { [ -n "$left" ] && tr '\0' ' ' 2>/dev/null < "/proc/$left/cmdline" | grep -qF -- "-D $new "; }
+if is_left 2>/dev/null; then
+    kill -QUIT "$left"
+    while is_left 2>/dev/null; do sleep 0.1; done
+fi
 
 # Move all but PG_VERSION from one folder to another; fail if something is in the way.
 move_all() {
@@ -88,7 +97,7 @@ CONF
 
 # Return once the server has replayed the WAL and takes connections; fail if it ends.
 replay() {
-    postgres -D "$new" -p 5432 > "$log" 2>&1 < /dev/null &
+    postgres -D "$new" -p 5432 > "$log" 2>&1 < /dev/null 9>&- &
     server=$!
     until pg_isready -q -h "$private" -p 5432; do
         kill -0 "$server" 2>/dev/null || return 1

@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
+import psutil
 import psycopg2
 import pytest
 
@@ -202,6 +203,32 @@ def test_ctrl_c_in_the_middle_leaves_the_old_data_as_it_was(stack: Stack, place:
     assert not private.parent.exists()
     stack.up(NAME)
     assert batches(stack) == before
+
+
+def test_a_restore_that_was_killed_leaves_no_server_to_the_next_one(
+    stack: Stack, place: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back_up(place, [NAME])
+    run(stack, "night 10a")
+    pid_file = stack.folder / "data/postgres/restored/postmaster.pid"
+    with monkeypatch.context() as patch:
+        begin_with(patch, 'pg_isready() { command pg_isready "$@" && kill -9 $$; }')
+        with pytest.raises(StackError):
+            restore(place, [NAME], None)
+    left = psutil.Process(int(pid_file.read_text().split()[0]))
+    assert left.status() != psutil.STATUS_ZOMBIE
+    restore(place, [NAME], None)
+    assert not left.is_running() or left.status() == psutil.STATUS_ZOMBIE
+    assert "night 10a" in batches(stack)
+
+
+def test_a_restore_is_refused_while_another_one_runs(stack: Stack, place: Processes) -> None:
+    back_up(place, [NAME])
+    with (stack.folder / "backups" / NAME / "restore.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for command in ("find", "restore"):
+            with pytest.raises(StackError, match="Another restore"):
+                place.run(NAME, "restore.sh", command)
 
 
 def test_three_backups_are_kept_and_the_wal_since_then(stack: Stack, place: Processes) -> None:

@@ -6,8 +6,12 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from io import StringIO
+from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.text import Text
 
 from pipeline_common.settings import PROJECT_FOLDER
 from tests.databases import as_admin
@@ -16,6 +20,9 @@ from tests.terminal import Terminal, terminal
 
 COLUMNS = 80
 END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'"
+#: A folder: make the page's pictures there.
+PICTURES = os.environ.get("LIVE_VIEW_PICTURES")
+REDRAWN = re.compile(r"(?:\x1b\[1A\x1b\[2K)+")
 SHOW_CURSOR, HIDE_CURSOR = b"\x1b[?25h", b"\x1b[?25l"
 
 AtTerminal = Callable[..., AbstractContextManager[Terminal]]
@@ -96,3 +103,30 @@ def test_a_terminal_that_is_not_to_be_drawn_on_gets_log_lines(
         assert lines.ended() == 0
     assert b"\x1b" not in lines.raw
     assert "/s" not in lines.shown.split("+---")[0]
+
+
+def save_picture(view: Terminal, name: str) -> None:
+    """Save the last whole view as docs/course shows it."""
+    frame = REDRAWN.split(view.raw.decode(errors="replace"))[-2]
+    console = Console(record=True, width=COLUMNS, file=StringIO())
+    console.print(Text.from_ansi(frame.strip("\r\n")), overflow="crop", no_wrap=True)
+    console.save_svg(str(Path(PICTURES or "") / f"{name}.svg"), title=f"{name}.py")
+
+
+@pytest.mark.skipif(not PICTURES, reason="makes the page's pictures: set LIVE_VIEW_PICTURES")
+def test_the_pictures(pipeline: Pipeline, at_terminal: AtTerminal) -> None:
+    """Both at work; thirty sensors, so that each partition has some."""
+    arguments = ["--group", pipeline.topic]
+    with (
+        at_terminal("stream_validator.py", *arguments) as validator,
+        at_terminal("sensor_simulator.py", "--rate", "200", "--sensors", "30") as simulator,
+    ):
+        for seconds in (10, 11):
+            simulator.wait_for(rf"sensor_simulator.py, {seconds} s")
+            validator.wait_for(r"last rejection")
+        validator.read()
+        save_picture(simulator, "sensor_simulator")
+        save_picture(validator, "stream_validator")
+        for view in (simulator, validator):
+            view.process.send_signal(signal.SIGINT)
+            assert view.ended() == 0
