@@ -39,7 +39,8 @@ from tests.benchmarks.stream.traffic import load, measure_latency
 from tests.own_stack import stack_of_its_own
 
 OURS_TOO = [TWO, "read: kafka-python", "read and validate: kafka-python"]
-PEERS = ["Bytewax", "Quix Streams", "Kafka Connect", "read: confluent-kafka"]
+PEERS = ["confluent-kafka + COPY", "aiokafka + asyncpg", "Bytewax", "Quix Streams", "Kafka Connect"]
+PEERS += ["read: confluent-kafka"]
 
 app = typer.Typer(help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False)
 

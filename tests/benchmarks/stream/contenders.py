@@ -135,6 +135,8 @@ CONTENDERS: dict[str, Callable[[Place, Reference], Cost]] = {
     LIMIT: time_copy,
     TWO: lambda place, reference: time_validators(place, reference.records, 2),
     "naive": partial(time_peer, script="naive"),
+    "confluent-kafka + COPY": partial(time_peer, script="confluent_copy"),
+    "aiokafka + asyncpg": partial(time_peer, script="aiokafka_copy"),
     "Bytewax": partial(time_peer, script="bytewax_flow"),
     "Quix Streams": partial(time_peer, script="quix"),
     "Kafka Connect": time_connect,

@@ -49,6 +49,9 @@ def empty_database(stack: Stack, topic: str) -> Iterator[Place]:
     """A database with the project's tables for one contender; dropped at the end."""
     login = stack.settings.timescale | {"dbname": "bench"}
     make_database(stack, "my_timescaledb", "bench")
+    # Quix Streams makes a schema, and Kafka Connect a table of its own.
+    run_sql(as_admin(login), f"GRANT CREATE ON DATABASE bench TO {login['user']}")
+    run_sql(as_admin(login), f"GRANT CREATE ON SCHEMA public TO {login['user']}")
     try:
         run_sql(as_admin(login), "CHECKPOINT")  # nobody pays for what those before have written
         yield Place(stack, topic, login)

@@ -17,6 +17,8 @@ def main(topic: str) -> None:
         where = message_context()
         record = Record(topic, where.partition, where.offset, kafka_ms, key, value)
         table, row = validated(record)
+        if issues := row.get("issues"):
+            row["issues"] = f"{{{','.join(issues)}}}"  # the sink makes JSON of lists
         return {"table": table} | row
 
     def sink(table: str) -> Any:

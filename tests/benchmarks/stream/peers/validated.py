@@ -9,6 +9,11 @@ from streaming_pipeline.rules import RULE_VERSION, Reading
 
 VALID = "sensor_readings"
 INVALID = "sensor_readings_invalid"
+#: For who writes by COPY, which knows no ON CONFLICT.
+MAKE_STAGING = f"CREATE TEMP TABLE incoming (LIKE {VALID})"
+STORE_STAGED = f"""
+    INSERT INTO {VALID} SELECT * FROM incoming ON CONFLICT DO NOTHING;
+    TRUNCATE incoming"""
 Row = dict[str, Any]
 
 
