@@ -71,11 +71,11 @@ EXERCISES = [
         "`quarantine_products` hold.",
         "You can log in, and a view is a stored query, not a copy of its result.",
         (
-            "Log in as the login that may create views in the schema lab: pipeline_user.",
+            "Log in as pipeline_user, which may create views in the schema lab.",
             "A query may be a column: SELECT (SELECT count(*) FROM raw_products) AS raw, ...",
             "DROP VIEW IF EXISTS lab.counts; CREATE VIEW lab.counts AS SELECT (SELECT count(*) "
-            "FROM raw_products) AS raw, and the same for the two other tables; numbers typed in do "
-            "not follow the data.",
+            "FROM raw_products) AS raw, and the same for the two other tables; numbers that you "
+            "type in do not follow the data.",
         ),
         grade_counts,
     ),
@@ -84,7 +84,7 @@ EXERCISES = [
         PAGE,
         "change",
         "Move `my_timescaledb` to another port, and check while it is there. Then move it back, so "
-        "that the addresses on the pages are yours again.",
+        "that the addresses on the pages work for you again.",
         "Services and scripts read the same settings, and the data does not depend on the port.",
         (
             "Every port is a setting in .env; services read it when they start.",
@@ -103,7 +103,7 @@ EXERCISES = [
         "What was committed is on disk: stopping the services deletes nothing.",
         (
             "Write a row into both databases first; the servers have to be started after that.",
-            "INSERT INTO lab.notes DEFAULT VALUES writes a row with the time of now.",
+            "INSERT INTO lab.notes DEFAULT VALUES writes a row with the present time.",
             "CREATE TABLE lab.notes (written timestamptz DEFAULT now()); INSERT INTO lab.notes "
             "DEFAULT VALUES; in each database, then make down up. make reset would delete it.",
         ),
@@ -115,7 +115,7 @@ EXERCISES = [
         "measure",
         "Make the view `lab.sizes` in `pipeline_db` with the columns `table_name` and `bytes`: how "
         "large each table of the schema `public` is now, its indexes included.",
-        "PostgreSQL knows how much disk each table takes, and the indexes are part of it.",
+        "PostgreSQL knows how much disk space each table takes, and the indexes are part of it.",
         (
             "The catalog pg_class has a row for each table; a function tells its size.",
             "pg_relation_size is the table alone; pg_total_relation_size adds its indexes.",

@@ -81,12 +81,12 @@ EXERCISES = [
         PAGE,
         "break",
         "Make the table `lab.survivors` with one column, `written timestamptz DEFAULT now()`, in "
-        "`pipeline_db`, and insert a row. Then end `my_postgres` with `kill -9` and wait until it "
-        "is healthy again.",
+        "`pipeline_db`, and insert a row. Then kill `my_postgres` with `kill -9`, and wait until "
+        "it is healthy again.",
         "A committed row survives a crash: the server recovers it from its write-ahead log.",
         (
-            "First commit the row, then kill the server's process; Docker restarts it.",
-            "make restart stops it in good order, which is no crash; kill -9 gives it no time.",
+            "First commit the row, then kill the server's process; it is restarted automatically.",
+            "make restart shuts the server down cleanly, which is no crash; kill -9 does not.",
             "INSERT INTO lab.survivors DEFAULT VALUES; then kill -9 $(make -s status | awk "
             "'/my_postgres/ {print $10}'), or with Docker sudo kill -9 $(docker inspect -f "
             "'{{.State.Pid}}' my_postgres); then make status until it is healthy.",
@@ -98,13 +98,13 @@ EXERCISES = [
         PAGE,
         "measure",
         "How long is `my_timescaledb` down when it is restarted? Make the table `lab.beats (at "
-        "timestamptz DEFAULT clock_timestamp())` in `timeseries_db`, insert a row each tenth of a "
-        "second, and restart the service meanwhile, so that there are at least ten rows. The view "
-        "`lab.outage` shows the longest time between two beats, an interval, as `away`.",
-        "An outage is measured by what could not be done meanwhile, not by when a process ran.",
+        "timestamptz DEFAULT clock_timestamp())` in `timeseries_db`. While a loop inserts a row "
+        "every tenth of a second, restart the service; there must be at least ten rows. Then make "
+        "the view `lab.outage` with the column `away`: the longest interval between two beats.",
+        "An outage is measured by what could not be done in that time, not by when a process ran.",
         (
-            "Let a loop in one terminal insert the rows, and restart in another one. Rows that are "
-            "a second apart cannot show an outage of half a second.",
+            "Let a loop in one terminal insert the rows, and restart the service in another one. "
+            "Rows that are a second apart cannot show an outage of half a second.",
             "The window function lag(at) OVER (ORDER BY at) gives the beat before each beat.",
             'while sleep 0.1; do psql ... -c "INSERT INTO lab.beats DEFAULT VALUES"; done; '
             "meanwhile make restart SERVICE=my_timescaledb; CREATE VIEW lab.outage AS SELECT "

@@ -29,7 +29,7 @@ def grade_hourly(lab: Lab) -> None:
     with lab.looking("timeseries_db") as cursor:
         expect_object(cursor, "timeseries_db", "lab.hourly")
         chunks = rows(cursor, CHUNKS)
-        expect(chunks, "lab.hourly has no chunks: it is no hypertable, or it is empty.")
+        expect(chunks, "lab.hourly has no chunks: it is not a hypertable, or it is empty.")
         expect(all(hour for _, hour in chunks), "Not every chunk of lab.hourly is one hour long.")
         different = rows(cursor, NOT_IN_BOTH)[0][0]
     expect(not different, f"{different} readings are only in lab.hourly or only in the samples.")
@@ -101,12 +101,12 @@ EXERCISES = [
         PAGE,
         "see",
         "Make the view `lab.pending` in `pipeline_db` with the column `id`: the rows of "
-        "`raw_products` that no run has taken through the rules yet.",
-        "The raw zone keeps all rows, and one column says which are still to be worked on.",
+        "`raw_products` that no run has validated yet.",
+        "The raw zone keeps all rows, and one column says which still have to be validated.",
         (
             "Look at the columns of raw_products: one of them is about exactly this.",
-            "The column processed is false until the last step of a run; conditions may be the "
-            "column itself.",
+            "The column processed is false until a run has validated and loaded the row; a "
+            "condition may be the column itself.",
             "CREATE VIEW lab.pending AS SELECT id FROM raw_products WHERE NOT processed",
         ),
         grade_pending,
@@ -118,11 +118,11 @@ EXERCISES = [
         "Make `lab.hourly` in `timeseries_db`, a hypertable with chunks of one hour and at least "
         "the columns `time`, `sensor_id` and `temperature`, and copy the sample readings (those of "
         "`sensor_readings` without a topic) into it.",
-        "The chunk interval is chosen before the rows come; it decides what a query can leave out.",
+        "The chunk interval is set before rows are inserted; it decides what a query can skip.",
         (
             "First a table, then create_hypertable, then the rows.",
-            "create_hypertable takes chunk_time_interval => INTERVAL '1 hour'; later changes of it "
-            "are for new chunks only.",
+            "create_hypertable takes chunk_time_interval => INTERVAL '1 hour'; changing it later "
+            "affects new chunks only.",
             "CREATE TABLE lab.hourly (time timestamptz NOT NULL, sensor_id text, temperature "
             "float); SELECT create_hypertable('lab.hourly', 'time', chunk_time_interval => "
             "INTERVAL '1 hour'); INSERT INTO lab.hourly SELECT time, sensor_id, temperature FROM "
@@ -135,12 +135,12 @@ EXERCISES = [
         PAGE,
         "see",
         "Make the view `lab.one_hour` in `timeseries_db`, which shows readings of `lab.hourly`, "
-        "and whose plan reads a single one of its chunks.",
+        "and whose plan reads only one of its chunks.",
         "A condition on the time lets the planner leave out every chunk that cannot match.",
         (
             "EXPLAIN SELECT * FROM lab.one_hour names the chunks that are read.",
-            "timescaledb_information.chunks says from when to when each chunk is; the condition "
-            "must lie within one of them. LIMIT does not leave out a chunk in the plan.",
+            "timescaledb_information.chunks has the range of each chunk; the condition must lie "
+            "within one of them. LIMIT does not leave out a chunk in the plan.",
             "CREATE VIEW lab.one_hour AS SELECT * FROM lab.hourly WHERE time >= '...' AND time < "
             "'...' with range_start and range_end of one chunk, as they are in "
             "timescaledb_information.chunks",
@@ -155,7 +155,7 @@ EXERCISES = [
         "100,000 rows, and make sure that a query for one `product_id` uses an index.",
         "EXPLAIN shows whether an index is used: it has to be on what the condition compares.",
         (
-            "generate_series makes many rows; then look at EXPLAIN of your query.",
+            "generate_series makes many rows; EXPLAIN shows the plan of your query.",
             "The index has to be on the column itself: one on lower(product_id) does not help a "
             "condition on product_id.",
             "CREATE TABLE lab.prices AS SELECT 'P-' || n AS product_id, random()::numeric AS price "
@@ -168,12 +168,12 @@ EXERCISES = [
         PAGE,
         "break",
         "Make the table `lab.stock (product_id text, pieces integer)` in `pipeline_db` so that "
-        "nobody can break it: each product is there once, and its pieces are a number, 0 or "
-        "more.",
-        "A constraint holds for everybody, also for a program that forgets its rules.",
+        "nobody can break it: each product is there only once, and its `pieces` are always a "
+        "number of 0 or more.",
+        "A constraint holds for everybody, also for a program that forgets the rules.",
         (
-            "Try to insert what is wrong yourself: below zero, missing, twice.",
-            "A CHECK accepts NULL, so missing values need NOT NULL; 0 pieces are right.",
+            "Try to insert wrong rows yourself: a negative number, a missing one, a product twice.",
+            "A CHECK accepts NULL, so you also need NOT NULL. 0 pieces must be accepted.",
             "CREATE TABLE lab.stock (product_id text PRIMARY KEY, pieces integer NOT NULL CHECK "
             "(pieces >= 0))",
         ),
@@ -185,7 +185,7 @@ EXERCISES = [
         "measure",
         "Make the view `lab.chunk_sizes` in `timeseries_db` with the columns `chunk` (its name) "
         "and `bytes`: how large each chunk of `sensor_readings` is now, its indexes included.",
-        "A hypertable takes disk chunk by chunk, and each new day begins another one.",
+        "A hypertable takes disk space chunk by chunk, and each new day begins a new chunk.",
         (
             "A function of TimescaleDB tells the size of each chunk of a hypertable.",
             "chunks_detailed_size('sensor_readings') has the table, its indexes and the total.",

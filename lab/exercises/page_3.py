@@ -10,13 +10,13 @@ EXERCISES = [
         "partitions",
         PAGE,
         "see",
-        "Let some readings through the stream. Then make the view `lab.sensor_partitions` in "
+        "Send some readings through the stream. Then make the view `lab.sensor_partitions` in "
         "`timeseries_db` with the columns `sensor_id` and `partition`: which partition each "
         "sensor's valid readings of `sensor_readings_raw` came from.",
         "The hash of the key decides the partition, so all readings of a sensor are in one.",
         (
-            "sensor_readings says of each row where in Kafka it came from.",
-            "The sample rows came from no topic; each pair is wanted once: DISTINCT.",
+            "sensor_readings says for each row where in Kafka it came from.",
+            "The sample rows did not come from a topic. Show each pair only once: DISTINCT.",
             "SELECT DISTINCT sensor_id, partition FROM sensor_readings WHERE topic = "
             "'sensor_readings_raw'",
         ),
@@ -29,7 +29,7 @@ EXERCISES = [
         "Make the view `lab.records` in `timeseries_db` with the columns `partition` and "
         "`records`: how many records of each partition of `sensor_readings_raw` are stored, "
         "whatever became of them. It has to agree with what Kafka holds.",
-        "Every record that was read is in exactly one of three tables: nothing is lost on the way.",
+        "Every record that was read is in exactly one of three tables, so nothing is lost.",
         (
             "Let a validator read everything first; python python_scripts/explore_kafka.py "
             "partitions shows what Kafka has.",
@@ -45,7 +45,7 @@ EXERCISES = [
         "members",
         PAGE,
         "change",
-        "Run two validators and let both have work to do: each must read a partition that has "
+        "Run two validators so that both have work to do: each must read a partition that has "
         "records. Check while they run.",
         "Partitions are what members share; with too few keys, some partitions stay empty.",
         (
@@ -65,7 +65,7 @@ EXERCISES = [
         "One bad record does not stop the stream, and its bytes are kept as they were sent.",
         (
             "The page shows how to send rubbish with KafkaProducer.",
-            "The key has to be the bytes lab; an empty object {} is JSON, and b'\\xff' is no text.",
+            "The key has to be the bytes lab. An empty object {} is JSON; b'\\xff' is not text.",
             "KafkaProducer(bootstrap_servers='localhost:9092').send('sensor_readings_raw', "
             "b'no JSON', key=b'lab').get(10), then stream_validator.py --exit-when-idle 2",
         ),
@@ -75,13 +75,14 @@ EXERCISES = [
         "duplicate",
         PAGE,
         "break",
-        "Send one reading of the sensor `lab_twice` two times, and let the validator store it. It "
-        "must be in `sensor_readings` once, and in `stream_duplicates` once.",
-        "A producer may send twice: what a reading says, not where it is in Kafka, makes it new.",
+        "Send one reading of the sensor `lab_twice` two times, and let the validator read both. "
+        "There must be one row for it in `sensor_readings` and one in `stream_duplicates`.",
+        "A producer may send a reading twice; whether it is new depends on what it says, not on "
+        "its offset.",
         (
             "Send the same bytes twice, with the sensor's id as the key.",
             "Time and all values have to be the same: another value would be a conflict, another "
-            "time another reading. The time must be of the last half hour.",
+            "time another reading. The time must not be older than half an hour.",
             'value = json.dumps({"sensor_id": "lab_twice", "timestamp": '
             'datetime.now(timezone.utc).isoformat(), "temperature": 20, "humidity": 50, '
             '"pressure": 1013}).encode(); send(topic, value, key=b"lab_twice") twice, flush()',
@@ -96,7 +97,8 @@ EXERCISES = [
         "half a minute. Then start the validator again and let it read everything. At least five "
         "rejected records must have waited in Kafka for 30 seconds or more, and every record that "
         "was read must be in one of the three tables.",
-        "Kafka keeps what nobody reads; the validator resumes where it stopped, and loses nothing.",
+        "Kafka keeps what nobody has read; the validator resumes where it stopped, and loses "
+        "nothing.",
         (
             "python python_scripts/explore_kafka.py groups shows how many records wait: the lag.",
             "No validator may run. Of the simulator's records about 8 in 100 are rejected: "
@@ -110,14 +112,15 @@ EXERCISES = [
         "topic",
         PAGE,
         "change",
-        "Make the topic `lab_hour` with 12 partitions, which keeps its records for one hour.",
-        "A topic is made with its partitions, and how long it keeps records is its own setting.",
+        "Create the topic `lab_hour` with 12 partitions, which keeps its records for one hour.",
+        "A topic is created with its number of partitions, and has its own setting for how long it "
+        "keeps records.",
         (
-            "kafka-python's KafkaAdminClient makes topics; retention is a setting of the topic.",
-            "The setting is called retention.ms; partitions can be added later, never taken away.",
+            "kafka-python's KafkaAdminClient creates topics; retention is a setting of the topic.",
+            "The setting is called retention.ms; partitions can be added later, but not removed.",
             'KafkaAdminClient(bootstrap_servers="localhost:9092").create_topics({"lab_hour": '
             '{"num_partitions": 12, "configs": {"retention.ms": "3600000"}}}); delete_topics '
-            "takes away one that is wrong.",
+            "removes one that is wrong.",
         ),
         graders.grade_topic,
     ),
@@ -130,9 +133,9 @@ EXERCISES = [
         "integer, records bigint)` of `timeseries_db`, and commits its offsets.",
         "Groups do not disturb each other: each has its own offsets, and reads all records.",
         (
-            "A group that is new begins where auto_offset_reset says.",
-            "auto_offset_reset='earliest' begins with the first record; consumer.commit() keeps "
-            "how far it has read. Nobody may send meanwhile.",
+            "auto_offset_reset says where a new group begins to read.",
+            "auto_offset_reset='earliest' begins with the first record; consumer.commit() stores "
+            "how far the group has read. Send nothing while you count.",
             "KafkaConsumer('sensor_readings_raw', bootstrap_servers='localhost:9092', "
             "group_id='lab_counter', auto_offset_reset='earliest', consumer_timeout_ms=5000); "
             "count by record.partition, insert the counts, then consumer.commit() and "
@@ -153,7 +156,7 @@ EXERCISES = [
         "A rate is a count per span of time: compare whole minutes of event time.",
         (
             "At 5 readings a second, a whole minute has about 270 valid ones, and no empty second.",
-            "Start the second simulator at once when the first has ended, and shortly before a "
+            "Start the second simulator as soon as the first has ended, shortly before a new "
             "minute begins; date_trunc('minute', time) gives the minute.",
             "With a validator running: sensor_simulator.py --rate 5 --duration 125, then --rate 20 "
             "--duration 125; SELECT date_trunc('minute', time) AS minute, count(*) AS readings "

@@ -99,11 +99,11 @@ EXERCISES = [
         PAGE,
         "break",
         "Make a run in which one vendor does not answer, and then one in which it does.",
-        "A vendor that fails is tried again, and then left out; the report says so, and the next "
-        "run tries it again.",
+        "A vendor that fails is retried and then left out; the report says so, and the next run "
+        "asks every vendor again.",
         (
-            "A parameter of the DAG plays a vendor whose site does not answer.",
-            "A vendor that is not asked for is not missing: leave `vendors` as it is.",
+            "A parameter of the DAG simulates a vendor whose site does not answer.",
+            "A vendor that the run does not ask for is not missing: leave `vendors` as it is.",
             "python python_scripts/run_dag.py seed=8 broken_vendor=home_goods, then the same "
             "without broken_vendor.",
         ),
@@ -113,15 +113,15 @@ EXERCISES = [
         "late_vendor",
         PAGE,
         "change",
-        "The list of the vendor that did not answer comes by mail: some good lines of JSON, and "
-        "one that is not JSON. Land it for the batch that lacks it, and let that batch be loaded "
-        "again. `steps.land` is what `extract_products` calls.",
+        "The vendor of exercise 24 that did not answer sends its list by mail: some valid lines of "
+        "JSON, and one that is not JSON. Write such a file, land it for the batch that lacks it, "
+        "and load that batch again. (To land records, `extract_products` calls `steps.land`.)",
         "A batch may be completed later: each step takes what is there and replaces what an "
         "earlier attempt did.",
         (
             "steps.land takes a connection, the batch id, the vendor and the lines.",
-            "After landing, the steps from load_to_raw_zone on are to run: clear that task with "
-            "those downstream, or re-validate the batch.",
+            "After landing, run the steps from load_to_raw_zone on: clear that task with those "
+            "downstream of it, or re-validate the batch.",
             'python -c "from batch_pipeline import database, steps; from pipeline_common.settings '
             "import Settings; steps.land(database.connect(Settings().postgres), 'BATCH', "
             "'home_goods', open('list.jsonl'))\", then python batch_pipeline/reprocess.py BATCH.",
@@ -132,12 +132,12 @@ EXERCISES = [
         "loaded_again",
         PAGE,
         "break",
-        "Clear `load_to_clean_zone` of a finished run, with the tasks downstream, and check "
-        "whether a product is doubled. (The newest run, or one of which no product was "
+        "In a finished run, clear `load_to_clean_zone` and the tasks downstream of it. Is any "
+        "product doubled afterwards? (Choose the newest run, or one of which no product was "
         "superseded.)",
         "A task that runs again replaces what it did before: it is idempotent.",
         (
-            "In Airflow's page: the run, the task, Clear, with Downstream.",
+            "On Airflow's pages, open the run, then the task, and clear it with Downstream.",
             "Triggering the DAG is not the same: that makes another batch.",
             'make airflow ARGS="tasks clear product_batch_pipeline --task-regex '
             'load_to_clean_zone --downstream --yes" clears it in every run.',
@@ -152,7 +152,7 @@ EXERCISES = [
         "A backfill makes a run for each data interval; the day of products decides which row is "
         "newer, not the hour at which it was scraped.",
         (
-            "A run that is triggered by hand is a run of today.",
+            "A run that you trigger by hand has the products of today.",
             "airflow backfill create makes the runs; they begin once the DAG is unpaused.",
             'make airflow ARGS="backfill create --dag-id product_batch_pipeline --from-date DAY '
             '--to-date DAY", with days as 2026-11-20. They mean midnight: the night of the second '
@@ -164,8 +164,11 @@ EXERCISES = [
         "fourth_vendor",
         PAGE,
         "change",
-        "Add a fourth vendor to `batch_pipeline/scraper.py`, and make a run with all four.",
-        "A vendor is data, not code: the DAG maps one task over the list; but ids must differ.",
+        "Add a fourth vendor to `batch_pipeline/scraper.py`, and make a run with all four. Once "
+        "the check says that it is done, restore the file: `git checkout "
+        "batch_pipeline/scraper.py`.",
+        "A vendor is data, not code: the DAG maps one task over the list, and a new vendor only "
+        "needs product ids of its own.",
         (
             "VENDORS names the vendors, CATALOGUE says what they sell.",
             "make_product builds ids from the part of the vendor's name before the first _.",
@@ -181,11 +184,11 @@ EXERCISES = [
         "Make a run of 45 products and one of 3,000. Then make the view `lab.batch_speed` with "
         "`batch_id`, `received` and `seconds`: the time of each run from `run_started_at` to "
         "`reported_at`, rounded to one decimal.",
-        "Starting tasks takes longer than the work: a larger batch has more rows a second.",
+        "Starting tasks takes longer than the work: a larger batch loads more rows per second.",
         (
             "products_per_vendor is a parameter of the DAG.",
-            "batch_reports has received and reported_at, batches has run_started_at; runs only: "
-            "the samples have no start.",
+            "batch_reports has received and reported_at, batches has run_started_at. Show runs "
+            "only: the samples have no start.",
             "CREATE VIEW lab.batch_speed AS SELECT batch_id, received, round(extract(epoch FROM "
             "reported_at - run_started_at), 1) AS seconds FROM batch_reports JOIN batches USING "
             "(batch_id) WHERE run_started_at IS NOT NULL",

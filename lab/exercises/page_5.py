@@ -78,9 +78,9 @@ EXERCISES = [
         "see",
         "After a run of the DAG, make the view `lab.worst_vendor` with the column `source`: the "
         "vendor with the largest share of its validated rows in quarantine.",
-        "Who sends the worst data is a query: quarantine keeps each row with its vendor.",
+        "A query finds who sends the worst data: quarantine keeps each row with its vendor.",
         (
-            "A share, not a number: a vendor that sends much has many bad rows.",
+            "Compare shares, not numbers: a vendor that sends much also has many bad rows.",
             "Validated rows are those of raw_products WHERE processed; quarantine_products.raw_id "
             "joins them.",
             "CREATE VIEW lab.worst_vendor AS SELECT r.source FROM raw_products AS r LEFT JOIN "
@@ -112,12 +112,12 @@ EXERCISES = [
         PAGE,
         "change",
         "From now on a negative stock counts as 0. Change the rule and its version, and release "
-        "what all of history has in quarantine for that.",
+        "from quarantine what was rejected for that, in all batches.",
         "A milder rule brings rows back from quarantine, and nothing is scraped again.",
         (
             "stock_of in batch_pipeline/rules.py gives the reason code stock_negative.",
-            "A row with another reason besides stays in quarantine, without this one. All batches "
-            "are to be re-validated, the samples too.",
+            "A row that has another reason as well stays in quarantine, without this one. "
+            "Re-validate all batches, also the samples.",
             "In stock_of: if value < 0: return 0. Raise RULE_VERSION, then python "
             "batch_pipeline/reprocess.py --all.",
         ),
@@ -131,8 +131,8 @@ EXERCISES = [
         "the 99th percentile of their category, with the reason code `price_above_category`, and "
         "re-validate history. The percentile is PostgreSQL's `percentile_cont` over the prices of "
         "all verdicts that are valid without the rule.",
-        "A rule that depends on other records is two steps: measure first, then validate by limits "
-        "that are part of the rules; so the same record always gets the same verdict.",
+        "A rule that depends on other records takes two steps: measure first, then validate by "
+        "limits that are part of the rules. So the same record always gets the same verdict.",
         (
             "Rules are pure functions of one record: query the limits, and write them into "
             "batch_pipeline/rules.py as a dictionary.",
@@ -148,7 +148,7 @@ EXERCISES = [
         "against_the_table",
         PAGE,
         "break",
-        "Let the rules pass a negative stock as it is, and re-validate a batch that has one in "
+        "Let the rules accept a negative stock as it is, and re-validate a batch that has one in "
         "quarantine. Check while the rule is broken, then correct it and re-validate.",
         "A constraint of the table is a second guard: the load fails as a whole, and each row "
         "stays where it was.",

@@ -87,8 +87,9 @@ EXERCISES = [
         "After a run, somebody forgets a session that has changed the clean zone: start it in the "
         "background with `psql postgresql://pipeline_user:pipeline_pass@localhost:5432/pipeline_db "
         "-f sql/lab/forgotten_session.sql &`. Re-validate the run's batch: it waits. Find out what "
-        "holds the lock, and end it from another session, so that nothing of it is left.",
-        "pg_blocking_pids says who is in the way; pg_terminate_backend rolls back and frees it.",
+        "holds the lock, and end that session from another one, so that its change is rolled back.",
+        "pg_blocking_pids says who holds up a session; pg_terminate_backend ends that one, which "
+        "rolls back its transaction and releases its locks.",
         (
             "pg_stat_activity lists the sessions, and wait_event_type = 'Lock' those that wait.",
             "Killing psql is not enough: the server's side sleeps on and keeps the lock. "
@@ -102,8 +103,8 @@ EXERCISES = [
         "analyst",
         PAGE,
         "change",
-        "Make a login `analyst` that can read `clean_products`, and can do nothing else. Log in as "
-        "`pipeline_admin` for it.",
+        "Make a login `analyst` that can read `clean_products`, and can do nothing else. (Log in "
+        "as `pipeline_admin`.)",
         "Least privilege: each login may do what its work needs, and no more.",
         (
             "CREATE ROLE makes a login, GRANT gives it rights.",
@@ -118,7 +119,7 @@ EXERCISES = [
         PAGE,
         "measure",
         "Make a run with `products_per_vendor=700`, and measure `sql/lab/dearest_of_category.sql` "
-        "with EXPLAIN ANALYZE. Then make the index with which it reads ten rows and no more. (Log "
+        "with EXPLAIN ANALYZE. Then make an index with which it reads ten rows and no more. (Log "
         "in as `pipeline_admin`.)",
         "An index holds rows in an order: with the right columns nothing is filtered or sorted.",
         (
@@ -132,8 +133,8 @@ EXERCISES = [
         "clean_zone_lost",
         PAGE,
         "break",
-        "After a run, lose the clean zone: `TRUNCATE clean_products`, as `pipeline_admin`. Bring "
-        "all of it back without a backup, the three examples of a first start too.",
+        "After a run, empty the clean zone: `TRUNCATE clean_products`, as `pipeline_admin`. Bring "
+        "all of it back without a backup, with the three examples of a first start.",
         "What can be computed from the raw zone need not be backed up; what cannot, must be.",
         (
             "The raw zone still holds every record that was received.",
@@ -151,12 +152,13 @@ EXERCISES = [
         "Raise throughput by 50 %, and prove it. Make the table `lab.my_loads (way text, line "
         "text, loaded_at timestamptz DEFAULT clock_timestamp())`. Load the 3,000 lines of "
         "`scraper.py --count 1000` row by row, each in its own transaction, then once more in a "
-        "way that loads at least 1.5 times as many a second. `way` names the way; the server's "
+        "way that loads at least 1.5 times as many per second. `way` names the way; the server's "
         "clock is the proof.",
-        "A transaction and a round trip cost more than a row: many rows for each raise throughput.",
+        "A transaction and a round trip cost more than a row: throughput rises if each of them "
+        "carries many rows.",
         (
-            "Both ways must hold the same lines, and leave loaded_at to its default.",
-            "now() is when the transaction began; clock_timestamp() runs on.",
+            "Load the same lines in both ways, and leave loaded_at to its default.",
+            "now() is when the transaction began; clock_timestamp() is the time of the call.",
             "connection.autocommit = True and an INSERT for each line; then one INSERT ... SELECT "
             "'at once', unnest(%s) with the list of lines, or COPY.",
         ),
