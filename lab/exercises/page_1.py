@@ -17,7 +17,7 @@ from pipeline_common.sql_files import read_sql
 PAGE = "1-services"
 
 SESSIONS = read_sql("lab/sessions")
-# A server that was not shut down in good order forgets its statistics when it recovers.
+# A server that was not shut down cleanly forgets its statistics when it recovers.
 RECOVERED = "SELECT stats_reset > pg_postmaster_start_time() FROM pg_stat_bgwriter"
 SURVIVORS = "SELECT count(*) FROM lab.survivors WHERE written < pg_postmaster_start_time()"
 BEATS = "SELECT count(*) FROM lab.beats"
@@ -41,7 +41,7 @@ def grade_crash(lab: Lab) -> None:
         older = rows(cursor, SURVIVORS)
         recovered = rows(cursor, RECOVERED)
     expect(older > [(0,)], "lab.survivors has no row from before the server's last start.")
-    expect(recovered == [(True,)], "Before its last start the server was stopped in good order.")
+    expect(recovered == [(True,)], "Before its last start the server was shut down cleanly.")
 
 
 def grade_outage(lab: Lab) -> None:

@@ -77,7 +77,7 @@ SOLUTIONS = {
         {
             "restarted in good order": (
                 one_after_another(write_a_row, restart),
-                "stopped in good order",
+                "shut down cleanly",
             ),
             "written afterwards": (write_a_row, "no row from before"),
         },
