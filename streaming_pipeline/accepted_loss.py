@@ -14,9 +14,10 @@ from uuid import uuid4
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
+from pipeline_common.errors import StackError
 from pipeline_common.sql_files import read_sql
 from streaming_pipeline.database import Database, transaction
-from streaming_pipeline.failures import first_line
+from streaming_pipeline.failures import Failure, first_line, kind_of
 from streaming_pipeline.kafka_topic import Topic
 from streaming_pipeline.offsets import Offset
 from streaming_pipeline.writer import TooMuch, is_too_much
@@ -63,7 +64,7 @@ def set_aside(connection: Connection, part: dict[str, Any]) -> bool:
     """Set aside rows from `begin` up to before `end`, and move the offset to `next_offset`.
 
     False if the offset is not what it was. Raises TooMuch if that takes too long and can be done in
-    smaller steps.
+    smaller steps, StackError if the database refuses a row.
     """
     try:
         with transaction(connection) as cursor:
@@ -76,5 +77,10 @@ def set_aside(connection: Connection, part: dict[str, Any]) -> bool:
     except psycopg2.Error as error:
         if part["end"] - part["begin"] > 1 and is_too_much(error):
             raise TooMuch(first_line(error)) from error
+        if kind_of(error) is Failure.RECORD:  # a constraint or trigger of the user's own
+            raise StackError(
+                f"The database refuses to set rows aside: {first_line(error)}. "
+                "Remove the constraint or trigger that refuses them."
+            ) from error
         raise
     return True

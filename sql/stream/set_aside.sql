@@ -1,4 +1,5 @@
--- Rows of a log that is gone, from an offset on that Kafka will give again.
+-- Rows of a log that is gone, from an offset on that Kafka will give again. Without an upper bound: where
+-- somebody has set the offset back, there are rows beyond it too, and their offsets are given again.
 UPDATE sensor_readings SET topic_id = %(lost_log)s
 WHERE topic_id = %(topic_id)s AND partition = %(partition)s AND "offset" >= %(begin)s;
 UPDATE sensor_readings_invalid SET topic_id = %(lost_log)s

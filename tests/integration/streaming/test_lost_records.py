@@ -11,6 +11,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection
 
+from pipeline_common.errors import StackError
 from streaming_pipeline import accepted_loss, offsets
 from streaming_pipeline.accepted_loss import accept_loss
 from streaming_pipeline.database import Database
@@ -65,6 +66,29 @@ def test_a_step_that_takes_too_long_is_halved(table: Table) -> None:
     assert len({topic_id for topic_id, _ in rows}) == 2
     assert table.rows(OFFSETS)[0] == (table.topic.id, 1)
     assert table.ledger("read", "valid") == (300, 300)
+
+
+REFUSE = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'never'; END $$;
+CREATE TRIGGER refuse BEFORE UPDATE ON sensor_readings FOR EACH ROW EXECUTE FUNCTION refuse()"""
+
+
+def test_what_the_database_refuses_is_said_and_nothing_moves(table: Table) -> None:
+    table.write(*map(table.reading, range(4)))
+    table.execute(REFUSE)
+    before = table.rows(LAST), table.rows(ROWS)
+    with pytest.raises(StackError, match="refuses to set rows aside: never"):
+        accept_loss(table.writer.database, table.topic, 0, Offset(table.topic.id, 4), 1)
+    assert (table.rows(LAST), table.rows(ROWS)) == before
+
+
+def test_rows_beyond_the_offset_are_set_aside_too(table: Table) -> None:
+    """Where somebody has set the offset back: Kafka gives their offsets again as well."""
+    table.write(*map(table.reading, range(4)))
+    table.execute("UPDATE stream_offsets SET next_offset = 2 WHERE partition = 0")
+    assert accept_loss(table.writer.database, table.topic, 0, Offset(table.topic.id, 2), 1)
+    kept = [topic_id == table.topic.id for topic_id, _ in table.rows(ROWS)]
+    assert kept == [True, False, False, False]
 
 
 class Killed(Exception):
