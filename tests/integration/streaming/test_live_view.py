@@ -6,11 +6,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from kafka import KafkaAdminClient
 from rich.console import Console
 from rich.text import Text
 
@@ -62,6 +63,15 @@ def test_the_validator_shows_rate_lag_partitions_verdicts_and_the_last_rejection
     assert re.search(r"in +\| +23 \|\s+\+-+\+-+\+\s*$", view.shown)  # the view is gone
     assert view.raw.rfind(SHOW_CURSOR) > view.raw.rfind(HIDE_CURSOR)
     assert pipeline.rows("SELECT count(*) FROM sensor_readings WHERE topic IS NOT NULL") == [(20,)]
+
+
+def test_of_many_partitions_it_shows_twelve(pipeline: Pipeline, at_terminal: AtTerminal) -> None:
+    with closing(KafkaAdminClient(bootstrap_servers=pipeline.kafka)) as admin:
+        admin.create_partitions({pipeline.topic: 14})
+    with at_terminal("stream_validator.py", "--group", pipeline.topic) as view:
+        view.wait_for(r"partition 11 [^\n]*\n *and 2 more")
+        view.process.send_signal(signal.SIGINT)
+        assert view.ended() == 0
 
 
 def test_a_log_line_is_above_the_view(pipeline: Pipeline, at_terminal: AtTerminal) -> None:

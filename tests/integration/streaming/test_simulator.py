@@ -1,14 +1,17 @@
 """sensor_simulator.py: what it sends, and how it ends."""
 
 import json
+import re
 import signal
 import time
+from contextlib import closing
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from typer.testing import CliRunner
 
 from streaming_pipeline.sensor_simulator import app
 from streaming_pipeline.simulated_readings import KINDS
+from tests.conftest import delete_topic
 from tests.integration.streaming.conftest import Pipeline, ended
 from tests.own_stack import free_ports
 
@@ -57,6 +60,19 @@ def test_duration_and_rate(pipeline: Pipeline) -> None:
     arguments = ["--rate", "50", "--duration", "2", "--json"]
     out, _ = ended(pipeline.start(SIMULATOR, *arguments))
     assert 20 <= json.loads(out)["sent"] <= 101
+
+
+def test_what_the_broker_refuses_has_failed(pipeline: Pipeline) -> None:
+    name, layout = f"{pipeline.topic}_small", {"configs": {"max.message.bytes": "50"}}
+    with closing(KafkaAdminClient(bootstrap_servers=pipeline.kafka)) as admin:
+        admin.create_topics({name: layout}, wait_for_metadata=True)
+        arguments = ["--topic", name, "--rate", "0", "--count", "5"]
+        try:
+            out, err = ended(pipeline.start(SIMULATOR, *arguments), 1)
+        finally:
+            delete_topic(admin, name)
+    assert re.search(r"\| all +\| +0 \| +5 \|", out)
+    assert "5 of 5 readings were not acknowledged" in err.splitlines()[-1]
 
 
 def test_no_broker_is_said_and_waited_for() -> None:

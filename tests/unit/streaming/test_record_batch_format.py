@@ -4,13 +4,15 @@ import struct
 import tracemalloc
 from itertools import chain
 
+import cramjam
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.memory_records import MemoryRecordsBuilder
-from kafka.record.util import calc_crc32c
+from kafka.record.util import calc_crc32c, decode_varint
 
+from streaming_pipeline.decompression import MAX_SNAPPY_BLOCK
 from streaming_pipeline.record import TOO_LARGE, UNREADABLE, Record
 from streaming_pipeline.record_batch_format import MAX_RECORD_BYTES, records_of
 
@@ -135,3 +137,27 @@ def test_a_codec_that_does_not_exist_is_unreadable() -> None:
     data[DefaultRecordBatch.ATTRIBUTES_OFFSET + 1] |= 7
     [record] = read(with_crc(data))
     assert record.fault == UNREADABLE
+
+
+@pytest.mark.parametrize(("size", "fault"), [(-1000, TOO_LARGE), (0, UNREADABLE)])
+def test_a_snappy_block_beyond_the_limit_is_not_decompressed(size: int, fault: str) -> None:
+    """Of a producer that compresses its batches in one piece."""
+    plain = bytes(batch_of([(1, None, bytes(MAX_SNAPPY_BLOCK + size))])._buffer)
+    begin = DefaultRecordBatch.HEADER_STRUCT.size
+    data = bytearray(plain[:begin]) + bytes(cramjam.snappy.compress_raw(plain[begin:]))
+    data[DefaultRecordBatch.ATTRIBUTES_OFFSET + 1] |= CODECS["snappy"]
+    struct.pack_into(">i", data, 8, len(data) - 12)
+    [record] = read(with_crc(data))
+    assert (record.offset, record.fault, record.value) == (0, fault, bytes(data))
+
+
+@pytest.mark.parametrize("offset", [0, 2], ids=["the same again", "beyond the batch"])
+def test_offsets_that_do_not_rise_within_the_batch_end_its_reading(offset: int) -> None:
+    data = bytearray(batch_of([(1, None, b"a"), (1, None, b"b")])._buffer)
+    length, begin = decode_varint(data, DefaultRecordBatch.HEADER_STRUCT.size)
+    _, begin = decode_varint(data, begin + length)
+    assert data[begin + 2] == 1 << 1  # behind the attributes and the timestamp
+    data[begin + 2] = offset << 1
+    first, second = read(with_crc(data))
+    assert (first.offset, first.value, first.fault) == (0, b"a", "")
+    assert (second.offset, second.value, second.fault) == (1, bytes(data), UNREADABLE)
