@@ -23,6 +23,7 @@ class Poll(NamedTuple):
     #: The partitions that this member has from now on; None: as before.
     assigned: set[int] | None
     stretches: dict[int, Stretch]  # by partition, only of those that it has
+    joining: bool = False  # the group has not dealt the partitions out yet
 
 
 class Held(NamedTuple):

@@ -31,14 +31,17 @@ class _Assignments(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def __init__(self) -> None:
         self.news: deque[set[int]] = deque()
+        self.joining = True
 
     def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
         """All are taken at first; those that stay are given again."""
+        self.joining = True
         self.news.append(set())
 
     def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
         """These are ours now."""
         self.news.append({part.partition for part in assigned})
+        self.joining = False
 
 
 class KafkaPythonClient:
@@ -66,11 +69,12 @@ class KafkaPythonClient:
         self.consumer.finish_join()
         self.consumer.poll(timeout_ms=int(seconds * 1000))
         stretches = self.consumer.fetcher.collect()
+        joining = self.assignments.joining  # looked at first: once it is over, the news say so
         if not self.assignments.news:
-            return Poll(None, stretches)
+            return Poll(None, stretches, joining)
         assigned = self.assignments.news.pop()
         self.assignments.news.clear()
-        return Poll(assigned, {})
+        return Poll(assigned, {}, joining)
 
     def seek(self, partition: int, offset: int) -> bool:
         """See Client."""

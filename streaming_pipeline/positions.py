@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from streaming_pipeline.client import Held, Stretch
 
+#: Kafka's log is compared only if at most so many offsets without a record are read again for it.
+MOST_READ_AGAIN = 10_000
+
 
 class Lost(Exception):
     """Kafka no longer holds the records that the database is waiting for."""
@@ -95,6 +98,14 @@ class Positions:
         """Whether Kafka has had another record in place of `last`."""
         return last is not None and self._replaced.get(partition) == last
 
+    def are_compared(self) -> bool:
+        """Whether none of ours is doubtful, or has its last record still to be compared."""
+        return all(
+            offset is not None
+            and (partition not in self._compared or offset > self._compared[partition][1].offset)
+            for partition, offset in self._next.items()
+        )
+
     def doubtful(self) -> list[int]:
         """Partitions whose position only the database knows."""
         return [partition for partition, offset in self._next.items() if offset is None]
@@ -106,6 +117,19 @@ class Positions:
             for partition, offset in self._next.items()
             if offset is not None
         }
+
+
+def to_compare(last: LastRead | None, next_offset: int, held: Held) -> LastRead | None:
+    """The last record that was read before `next_offset`, if it is to be read again.
+
+    Not if Kafka has deleted it or somebody has set the offset back, nor if more than
+    MOST_READ_AGAIN offsets without a record follow (aborted transactions, compaction): they would
+    be fetched again at each silence. Until the next record has been read, a log that was cut off
+    and has grown again beyond `next_offset` is then not noticed.
+    """
+    if last is None or not held.first <= last.offset < next_offset:
+        return None
+    return last if next_offset - last.offset <= MOST_READ_AGAIN else None
 
 
 def resume_at(next_offset: int, same_topic: bool, held: Held, replaced: bool = False) -> int:

@@ -14,7 +14,7 @@ from streaming_pipeline.client import Client, Held
 from streaming_pipeline.database import Database
 from streaming_pipeline.kafka_python_client import KafkaPythonClient
 from streaming_pipeline.kafka_topic import Topic, ensure_topic
-from streaming_pipeline.positions import Lost, Positions, resume_at
+from streaming_pipeline.positions import Lost, Positions, resume_at, to_compare
 from streaming_pipeline.record_batch import Batch
 from streaming_pipeline.waiting import FIRST_ANSWER_SECONDS, Server
 
@@ -48,6 +48,7 @@ class Reader:
         self.client: Client = self.ask(partial(KafkaPythonClient, bootstrap, topic, group))
         self.last_answer = self.last_poll = time.monotonic()
         self.has_just_resumed = False
+        self.is_joining = True
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
         """Kafka's answer, however long Kafka is unavailable."""
@@ -64,6 +65,7 @@ class Reader:
             self.positions.doubt(self.positions.known())
         self.last_poll = time.monotonic()
         self.has_just_resumed = False
+        self.is_joining = polled.joining
         if polled.assigned is not None:
             self.positions.assign(polled.assigned)
         if polled.stretches:
@@ -92,9 +94,8 @@ class Reader:
             position = self.resume_at(partition, before, kafka)
             if position is None:
                 continue
-            last = before.last if before[:2] == (self.topic.id, position) else None
-            if last and not kafka.first <= last.offset < position:
-                last = None  # Kafka has deleted it, or somebody has set the offset back
+            is_known = before[:2] == (self.topic.id, position)
+            last = to_compare(before.last, position, kafka) if is_known else None
             if self.client.seek(partition, last.offset if last else position):
                 self.positions.resume(partition, position, last)
         self.has_just_resumed = not others  # all of them have just been asked for
@@ -131,7 +132,12 @@ class Reader:
         return {p: held.end - known[p] for p, held in self.held(list(known)).items()}
 
     def is_drained(self) -> bool:
-        """Whether the database has all that the topic holds, also what other members read."""
+        """Whether the database has all that the topic holds, also what other members read.
+
+        Not before the log of each partition of ours was compared with what was read of it.
+        """
+        if self.is_joining or not self.positions.are_compared():
+            return False
         held = self.held()
         stored = self.database.do(partial(offsets.read, topic=self.topic.name))
         return bool(held) and all(

@@ -15,7 +15,7 @@ from pipeline_common.errors import StackError
 from pipeline_common.settings import Settings
 from pipeline_common.sql_files import read_sql
 from streaming_pipeline import offsets
-from streaming_pipeline.client import Held
+from streaming_pipeline.client import Held, Stretch
 from streaming_pipeline.database import Database, transaction
 from streaming_pipeline.kafka_python_client import KafkaPythonClient
 from streaming_pipeline.kafka_topic import Topic, ensure_topic
@@ -80,7 +80,7 @@ class Replay:
                     )
                     continue
                 self.refuse_another_log(client, partition, stored)
-                for move in self.go_over_partition(client, partition, stored.next):
+                for move in self.go_over_partition(client, partition, stored):
                     left_readings |= move.before == VALID
                     self.moves[move.before, move.after] += 1
                     self.first.setdefault((move.before, move.after), move)
@@ -103,12 +103,7 @@ class Replay:
                 self.refuse_a_log_that_ends_before(client, partition, stored.next)
                 continue
             position = stretch.after
-            if last.is_replaced(stretch):
-                raise StackError(
-                    f"Kafka no longer holds all that was read of partition {partition}: its log "
-                    f"was cut off before offset {stored.next} and has grown again. What is in the "
-                    "database stays as it is."
-                )
+            refuse_another_record(partition, stored, stretch)
 
     def refuse_a_log_that_ends_before(
         self, client: KafkaPythonClient, partition: int, end: int
@@ -123,9 +118,10 @@ class Replay:
         return held
 
     def go_over_partition(
-        self, client: KafkaPythonClient, partition: int, end: int
+        self, client: KafkaPythonClient, partition: int, stored: offsets.Offset
     ) -> Iterator[Move]:
         """Re-validate a partition's records, up to where the database has read it."""
+        end = stored.next
         client.assign([partition])
         position = self.kafka.ask(partial(self.start, client, partition))
         client.seek(partition, position)
@@ -135,6 +131,7 @@ class Replay:
             if stretch is None:
                 self.refuse_a_log_that_ends_before(client, partition, position + 1)
                 continue
+            refuse_another_record(partition, stored, stretch)  # cut off during the replay
             position = stretch.after
             records = [record for record in stretch.records if record.offset < end]
             if len(records) < len(stretch.records):  # the others have not been read yet
@@ -160,6 +157,16 @@ class Replay:
             return held.first
         found = client.offset_at(partition, max(int(self.since.timestamp() * 1000), 0))
         return held.end if found is None else found
+
+
+def refuse_another_record(partition: int, stored: offsets.Offset, stretch: Stretch) -> None:
+    """Raise StackError if the stretch has another record in place of the last that was read."""
+    if stored.last and stored.last.is_replaced(stretch):
+        raise StackError(
+            f"Kafka no longer holds all that was read of partition {partition}: its log was cut "
+            f"off before offset {stored.next} and has grown again. What is in the database stays "
+            "as it is."
+        )
 
 
 def summarize(connection: Connection) -> None:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
 
 from streaming_pipeline.client import Client, Held, Stretch
 from streaming_pipeline.kafka_python_client import KafkaPythonClient
+from tests.conftest import delete_topic
 
 IMPLEMENTATIONS: list[Callable[[str, str, str], Client]] = [KafkaPythonClient]
 SECONDS = 90
@@ -77,3 +78,27 @@ def test_it_knows_what_kafka_holds(client: Client, kafka: str, topic: str) -> No
 
 def test_a_partition_that_it_does_not_have_cannot_be_sought(client: Client) -> None:
     assert not client.seek(99, 0)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_a_member_for_which_no_partition_is_left_has_joined_too(
+    implementation: Callable[[str, str, str], Client], kafka: str, topic: str
+) -> None:
+    name = f"{topic}_of_one"
+    with closing(KafkaAdminClient(bootstrap_servers=kafka)) as admin:
+        admin.create_topics({name: {"num_partitions": 1}}, wait_for_metadata=True)
+        with (
+            closing(implementation(kafka, name, name)) as first,
+            closing(implementation(kafka, name, name)) as second,
+        ):
+            assigned: dict[Client, set[int]] = {}
+            joining = {first: True, second: True}
+            deadline = time.monotonic() + SECONDS
+            while any(joining.values()) or sorted(map(len, assigned.values())) != [0, 1]:
+                assert time.monotonic() < deadline, (joining, assigned)
+                for member in joining:
+                    polled = member.poll(0.2)
+                    joining[member] = polled.joining
+                    if polled.assigned is not None:
+                        assigned[member] = polled.assigned
+        delete_topic(admin, name)

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from streaming_pipeline.client import Held, Stretch
-from streaming_pipeline.positions import LastRead, Lost, Positions, resume_at
+from streaming_pipeline.positions import (
+    MOST_READ_AGAIN,
+    LastRead,
+    Lost,
+    Positions,
+    resume_at,
+    to_compare,
+)
 from streaming_pipeline.record import Record
 
 PARTITIONS = range(3)
@@ -99,7 +106,8 @@ class ExactlyOnce(RuleBasedStateMachine):
         for partition in member.positions.doubtful():
             held = Held(0, len(self.log[partition]))
             offset = resume_at(self.next_offset[partition], True, held)
-            last = LastRead(self.stored[partition][-1], 0) if self.stored[partition] else None
+            stored = self.stored[partition]
+            last = to_compare(LastRead(stored[-1], 0) if stored else None, offset, held)
             if partition in member.client:
                 member.client[partition] = last.offset if last else offset
                 member.positions.resume(partition, offset, last)
@@ -195,6 +203,39 @@ def test_another_record_in_place_of_the_last_makes_a_partition_doubtful() -> Non
     assert not positions.is_replaced(0, LastRead(3, 78))  # another member has gone on with that
     assert not positions.is_replaced(1, last)
     assert not positions.is_replaced(0, None)
+
+
+def test_a_log_is_compared_once_its_last_record_has_been_passed() -> None:
+    positions = Positions()
+    positions.assign({0})
+    assert not positions.are_compared()
+    positions.resume(0, 5, LastRead(3, 77))
+    assert not positions.are_compared()
+    positions.accept({0: Stretch(3, 4, [of_last(3, 77)])})
+    assert positions.are_compared()
+    positions.resume(0, 5, LastRead(3, 77))
+    positions.assign({1})  # another member compares it
+    positions.resume(1, 5)
+    assert positions.are_compared()
+
+
+@pytest.mark.parametrize(
+    ("first", "next_offset", "is_to_be"),
+    [
+        (3, 4, True),
+        (4, 5, False),
+        (0, 3, False),
+        (0, 3 + MOST_READ_AGAIN, True),
+        (0, 4 + MOST_READ_AGAIN, False),
+    ],
+    ids=["held", "deleted", "set back", "few behind it", "too many behind it"],
+)
+def test_the_last_record_is_compared_where_it_is_near(
+    first: int, next_offset: int, is_to_be: bool
+) -> None:
+    last, held = LastRead(3, 77), Held(first, 1_000_000)
+    assert to_compare(last, next_offset, held) == (last if is_to_be else None)
+    assert to_compare(None, next_offset, held) is None
 
 
 def test_a_partition_that_was_taken_away_is_not_resumed() -> None:
