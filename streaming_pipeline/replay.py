@@ -48,7 +48,7 @@ def report(replay: Replay) -> str:
     totals = table([*counts, ("in", replay.totals.total())], ["records re-validated", "count"])
     if not replay.moves:
         return f"{totals}\nNo record {'would move' if replay.dry_run else 'has moved'}."
-    headers = ["from", "to", f"records that {'would move' if replay.dry_run else 'moved'}"]
+    headers = ["from", "to", "would move" if replay.dry_run else "moved"]
     moves = [
         (*way, count, f"partition {replay.first[way].partition}, offset {replay.first[way].offset}")
         for way, count in replay.moves.most_common()
