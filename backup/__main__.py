@@ -21,7 +21,7 @@ from local_stack.__main__ import user_stack
 from pipeline_common.console import run, stderr, zoned
 from pipeline_common.errors import StackError
 from pipeline_common.settings import PROJECT_FOLDER
-from pipeline_common.tables import table
+from pipeline_common.tables import screen_width, table
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -96,7 +96,7 @@ def time_of(backup: str) -> datetime:
 def take() -> None:
     """Take a base backup of both databases; from the first one on, they archive their WAL."""
     rows = back_up(place_of_the_stack(), list(DATABASES))
-    print(table(rows, ["database", "backup of", "size"]))
+    print(table(rows, ["database", "backup of", "size"], screen_width()))
     stderr.print("Any moment after the first of them can be restored: make restore TIME=...")
 
 

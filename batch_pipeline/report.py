@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tabulate import tabulate
-
 from batch_pipeline.database import locked_transaction
 from batch_pipeline.ledger import Ledger, read_ledger
 from batch_pipeline.rules import RULE_VERSION
 from pipeline_common.sql_files import read_sql
+from pipeline_common.tables import table
 from pipeline_common.untrusted import visible
 
 if TYPE_CHECKING:
@@ -87,18 +86,13 @@ def _totals(sources: Rows, ledger: Ledger) -> str:
     accepted = ledger.clean + ledger.superseded
     rows = [*sources, ("all", ledger.received, accepted, ledger.quarantined)]
     with_rate = [(*row, _percent(row[2], row[1])) for row in rows]
-    return tabulate(
-        with_rate,
-        ["vendor", "received", "accepted", "quarantined", "pass %"],
-        "psql",
-        floatfmt=".2f",
-    )
+    return table(with_rate, ["vendor", "received", "accepted", "quarantined", "pass %"])
 
 
 def _reasons(reasons: Rows) -> str:
     if not reasons:
         return "Nothing was quarantined."
-    return tabulate(reasons, ["vendor", "reason", "rows"], "psql")
+    return table(reasons, ["vendor", "reason", "rows"])
 
 
 def _change(
@@ -125,4 +119,4 @@ def _change_table(runs: int, change: Rows) -> str:
         return "No earlier run to compare with."
     before = "the run before" if runs == 1 else f"average of the last {runs}"
     headers = ["", "this run", before, "change"]
-    return tabulate(change, headers, "psql", floatfmt=("", "g", ".2f", "+.2f"))
+    return table(change, headers, floats=("", "g", ".2f", "+.2f"))

@@ -24,7 +24,7 @@ from local_stack.stack import Stack
 from pipeline_common.console import run, stderr
 from pipeline_common.errors import StackError
 from pipeline_common.settings import PROJECT_FOLDER, Settings
-from pipeline_common.tables import table
+from pipeline_common.tables import screen_width, table
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -85,7 +85,7 @@ def status() -> None:
         state = getProcessStateDescription(stack.state(name)).lower()
         health = "healthy" if healthy[name] else "not healthy"
         rows.append([name, state, health, service.port or "", stack.pid(name) or ""])
-    print(table(rows, ["service", "state", "health", "port", "pid"]))
+    print(table(rows, ["service", "state", "health", "port", "pid"], screen_width()))
     if not all(healthy.values()):
         sys.exit(1)
 

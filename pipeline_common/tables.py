@@ -1,6 +1,8 @@
 """Rows as a table that a person can read."""
 
+import os
 import shutil
+import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -19,10 +21,22 @@ def screen_width() -> int:
     return shutil.get_terminal_size((100, 24)).columns
 
 
+def symbols_wanted() -> bool:
+    """Whether stdout shows more than ASCII: a terminal, without NO_COLOR and TERM=dumb."""
+    plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not plain
+
+
 def table(
-    rows: Iterable[Sequence[object]], headers: Sequence[str], width: int | None = None
+    rows: Iterable[Sequence[object]],
+    headers: Sequence[str],
+    width: int | None = None,
+    floats: str | Sequence[str] = ".2f",
 ) -> str:
-    """Rows as a table that a person can read, the same on a terminal and in a pipe.
+    """Rows as a table that a person can read; `floats` formats all numbers or those of each column.
+
+    A table with a `width` is for the screen and has box characters where symbols_wanted(). One
+    without is the same everywhere, so that it can be stored.
 
     Text stays as it is, also if it looks like a number; only control characters are escaped. Where
     the table would be wider than `width` characters, its longest texts are broken at blanks; no
@@ -36,8 +50,8 @@ def table(
     return tabulate.tabulate(
         list(zip(*columns, strict=True)),
         headers,
-        "psql",
-        floatfmt=".2f",
+        "rounded_outline" if width and symbols_wanted() else "psql",
+        floatfmt=floats,
         disable_numparse=texts,
         preserve_whitespace=True,
     )

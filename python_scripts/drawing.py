@@ -1,13 +1,8 @@
 """Bars, sparklines and ticks for tables: symbols on a terminal, plain ASCII in a pipe."""
 
-import os
-import sys
 from collections.abc import Sequence
 
-
-def symbols_wanted() -> bool:
-    """Whether stdout shows more than ASCII: it is a terminal and NO_COLOR is not set."""
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+from pipeline_common.tables import symbols_wanted
 
 
 def bar(value: float, largest: float, width: int = 30) -> str:

@@ -45,7 +45,9 @@ def utc_time(text: str) -> datetime:
 def report(replay: Replay) -> str:
     """Where the records are now, and which have moved (in a dry run: which would)."""
     counts = [(name, replay.totals[place]) for name, place in TOTALS.items()]
-    totals = table([*counts, ("in", replay.totals.total())], ["records re-validated", "count"])
+    totals = table(
+        [*counts, ("in", replay.totals.total())], ["records re-validated", "count"], screen_width()
+    )
     if not replay.moves:
         return f"{totals}\nNo record {'would move' if replay.dry_run else 'has moved'}."
     headers = ["from", "to", "would move" if replay.dry_run else "moved"]

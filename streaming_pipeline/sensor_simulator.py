@@ -22,7 +22,7 @@ import typer
 from pipeline_common.console import log_to_stderr, run
 from pipeline_common.errors import StackError
 from pipeline_common.settings import SENSOR_TOPIC, Settings
-from pipeline_common.tables import table
+from pipeline_common.tables import screen_width, table
 from streaming_pipeline.metrics import MetricsHost, MetricsPort, serve_simulator
 from streaming_pipeline.sender import Sender, send_all
 from streaming_pipeline.simulated_readings import KINDS, messages, places
@@ -88,7 +88,7 @@ def print_totals(sender: Sender, seconds: float, as_json: bool) -> None:
         print(json.dumps(totals))
         return
     rows.append(("all", sender.acknowledged.total(), sender.failed.total()))
-    print(table(rows, ["kind", "acknowledged", "failed"]))
+    print(table(rows, ["kind", "acknowledged", "failed"], screen_width()))
     log.info("%.1f s, %.0f readings/s", seconds, sender.acknowledged.total() / seconds)
 
 

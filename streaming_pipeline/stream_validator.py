@@ -23,7 +23,7 @@ import typer
 from pipeline_common.console import log_to_stderr, run
 from pipeline_common.errors import StackError
 from pipeline_common.settings import SENSOR_TOPIC, VALIDATOR_GROUP, Settings
-from pipeline_common.tables import table
+from pipeline_common.tables import screen_width, table
 from streaming_pipeline.live_view import shown
 from streaming_pipeline.metrics import MetricsHost, MetricsPort, serve_validator
 from streaming_pipeline.replay import replay_topic, utc_time
@@ -101,7 +101,7 @@ def validate(validator: Validator, idle_seconds: float | None) -> bool:
 
 def print_totals(totals: dict[str, int], title: str) -> None:
     """The closing table: in = valid + invalid + duplicate."""
-    print(table([*totals.items(), ("in", sum(totals.values()))], [title, "count"]))
+    print(table([*totals.items(), ("in", sum(totals.values()))], [title, "count"], screen_width()))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """Tables fit the page: long text is broken, everything else stays as it is."""
 
+import os
+import sys
 from datetime import datetime, timezone
 
 import pytest
 
 from pipeline_common.tables import table
+from tests.terminal import terminal
 
 LONG = "price_not_a_number, stock_negative, name_missing"
 
@@ -58,3 +61,42 @@ def test_times_and_truth_in_words() -> None:
     printed = table([(day, day, True), (day, moment, False)], ["day", "time", "compressed"])
     assert "| 2026-01-02 | 2026-01-02 00:00:00 | yes        |" in printed
     assert "| 2026-01-02 | 2026-01-02 03:04:05 | no         |" in printed
+
+
+BATCH = "scheduled__2026-11-27T02:00:00+00:00"
+PRINTED = f"""
+from pipeline_common.tables import screen_width, table
+rows = [("{BATCH}", "word " * 30, 1)]
+print(table(rows, ["batch", "text", "count"], {{}}))
+"""
+
+
+def at_a_terminal(width: str, columns: int, **settings: str) -> list[str]:
+    """The lines of a table that a script prints at a terminal."""
+    inherited = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS")}
+    command = [sys.executable, "-c", PRINTED.format(width)]
+    with terminal(command, inherited | settings, columns) as screen:
+        assert screen.ended() == 0, screen.shown
+        return screen.shown.splitlines()
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_terminal_shows_box_characters(columns: int) -> None:
+    """As wide as it is at most, with every id whole."""
+    lines = at_a_terminal("screen_width()", columns)
+    assert lines[0].startswith("╭")
+    assert max(map(len, lines)) <= columns
+    assert sum(BATCH in line for line in lines) == 1
+
+
+@pytest.mark.parametrize("setting", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
+def test_a_plain_terminal_is_asked_for(setting: dict[str, str]) -> None:
+    """By the usual two settings."""
+    lines = at_a_terminal("screen_width()", 80, **setting)
+    assert lines[0].startswith("+--")
+    assert "\n".join(lines).isascii()
+
+
+def test_a_table_to_store_does_not_depend_on_the_terminal() -> None:
+    """It has no width: a report reads the same whoever made it."""
+    assert at_a_terminal("None", 80)[0].startswith("+--")

@@ -60,7 +60,7 @@ def test_the_validator_shows_rate_lag_partitions_verdicts_and_the_last_rejection
         view.process.send_signal(signal.SIGINT)
         assert view.ended() == 0
         assert all(len(line) <= COLUMNS for line in view.shown.splitlines())
-    assert re.search(r"in +\| +23 \|\s+\+-+\+-+\+\s*$", view.shown)  # the view is gone
+    assert re.search(r"in +│ +23 │\s+╰─+┴─+╯\s*$", view.shown)  # the view is gone
     assert view.raw.rfind(SHOW_CURSOR) > view.raw.rfind(HIDE_CURSOR)
     assert pipeline.rows("SELECT count(*) FROM sensor_readings WHERE topic IS NOT NULL") == [(20,)]
 
@@ -101,7 +101,7 @@ def test_the_simulator_shows_rate_partitions_and_kinds(at_terminal: AtTerminal) 
         view.process.send_signal(signal.SIGINT)
         assert view.ended() == 0
         assert all(len(line) <= COLUMNS for line in view.shown.splitlines())
-    assert re.search(r"\| all +\| +\d+ \| +0 \|", view.shown)
+    assert re.search(r"│ all +│ +\d+ │ +0 │", view.shown)
 
 
 @pytest.mark.parametrize("setting", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
