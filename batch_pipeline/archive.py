@@ -31,7 +31,7 @@ from batch_pipeline import batches
 from batch_pipeline.batches import BatchError
 from batch_pipeline.database import connect, locked_transaction
 from batch_pipeline.ledger import read_ledger
-from pipeline_common.console import run, stderr
+from pipeline_common.console import counted, run, stderr
 from pipeline_common.errors import StackError
 from pipeline_common.settings import PROJECT_FOLDER, Settings
 from pipeline_common.sql_files import read_sql
@@ -47,7 +47,7 @@ app = typer.Typer(help=__doc__, add_completion=False)
 
 
 class ArchiveError(StackError):
-    """A file is not what was written; the message names it. The database is as it was."""
+    """A file differs from what was written; the message names it. The database is unchanged."""
 
 
 def archive_folder() -> Path:
@@ -58,7 +58,7 @@ def archive_folder() -> Path:
 def archive(connection: "Connection", batch_id: str, folder: Path) -> int:
     """Write the raw rows of a batch to a file and delete them; returns their number.
 
-    The rows are deleted, in one transaction, once the file is safely on the disk and was read back.
+    The rows are deleted, in one transaction, once the file is on disk and has been read back.
     If this is killed before, they are still there, and the file is only a copy. Raises BatchError
     for a batch that does not add up, ArchiveError for a disk that gives back something else.
     """
@@ -70,7 +70,7 @@ def archive(connection: "Connection", batch_id: str, folder: Path) -> int:
                 f"Batch {batch_id} does not add up: re-validate it first, with "
                 f"python batch_pipeline/reprocess.py {shlex.quote(batch_id)}"
             )
-        # The lock is on the batch, so this name is no one else's; what a kill leaves is replaced.
+        # The batch is locked, so nobody else uses this name; what a killed run left is replaced.
         id_hash = hashlib.sha256(batch_id.encode()).hexdigest()[:16]
         unfinished = folder / f"{id_hash}.unfinished"
         rows = _write(cursor, batch_id, unfinished)
@@ -111,7 +111,7 @@ def restore(connection: "Connection", batch_id: str, folder: Path) -> int:
             ) from None
         if not same:
             raise ArchiveError(
-                f"{path} was changed since it was written: put an unchanged copy in its place."
+                f"{path} has changed since it was written: put an unchanged copy in its place."
             )
         _read_back(cursor, path)
         cursor.execute(read_sql("batch/restore"), {"batch_id": batch_id})
@@ -122,7 +122,7 @@ def restore(connection: "Connection", batch_id: str, folder: Path) -> int:
 
 
 def _write(cursor: "Cursor", batch_id: str, path: Path) -> int:
-    """Copy the rows to the file and have the disk keep them; returns their number."""
+    """Copy the rows to the file and flush it to disk; returns their number."""
     copy = cursor.mogrify(read_sql("batch/copy_to_archive"), {"batch_id": batch_id})
     with path.open("wb") as file:
         # No name and no time in it: the same rows make the same file.
@@ -150,7 +150,7 @@ def sha256_of(path: Path) -> str:
 
 
 def _sync(folder: Path) -> None:
-    """Have the disk keep the names of the folder's files."""
+    """Flush the names of the folder's files to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -172,7 +172,7 @@ def main(
         try:
             for batch_id in batch_ids:
                 rows = archive(connection, batch_id, folder)
-                print(f"{visible(batch_id)}: {rows} raw rows", flush=True)
+                print(f"{visible(batch_id)}: {counted(rows, 'raw row')}", flush=True)
                 done += 1
         finally:
             stderr.print(f"{done} of {len(batch_ids)} batches archived in {folder}")

@@ -28,10 +28,10 @@ def batch_of_run(
 ) -> str:
     """The id of the run's batch, which is stored in `batches` when it is first asked for.
 
-    It is the run id. But Airflow gives a run id again after the run was deleted; such a new run
-    gets "run id#2", so that its rows never mix with those of the old one. It is known by its start,
+    It is the run id. But Airflow reuses the id of a run that was deleted; such a new run
+    gets "run id#2", so that its rows never mix with the old ones. A run is recognized by its start,
     and once it was `cleared`, which starts it a second time, by `due_at`: when it was triggered.
-    Only a scheduled run that is made again is due when the deleted one was.
+    Only a scheduled run that is created again is due when the deleted one was.
     """
     run = {"run_id": run_id, "due_at": due_at, "run_started_at": run_started_at}
     with locked_transaction(connection, f"run {run_id}") as cursor:
@@ -46,12 +46,12 @@ def batch_of_run(
 
 
 def batch_ids(connection: "Connection", *, archived: bool = False) -> list[str]:
-    """Every batch of the raw zone, oldest first; if asked for, with those in the archive."""
+    """Every batch in the raw zone, oldest first; optionally with the archived ones."""
     return _batch_ids(connection, "batches", {"archived": archived})
 
 
 def batches_to_archive(connection: "Connection", days: int) -> list[str]:
-    """The batches that are done and came in at least so many days ago, oldest first."""
+    """The batches that are done and came in at least that many days ago, oldest first."""
     return _batch_ids(connection, "batches_to_archive", {"days": days})
 
 
@@ -76,7 +76,7 @@ def archived(cursor: "Cursor", batch_id: str) -> File | None:
 
 
 def refuse_archived(cursor: "Cursor", batch_id: str) -> None:
-    """Raise BatchError for an archived batch: a step would take it for one without raw rows."""
+    """Raise BatchError for an archived batch: to a step it would look like one without raw rows."""
     if file := archived(cursor, batch_id):
         raise BatchError(
             f"The raw rows of batch {batch_id} are archived in {file.name}; to read them back and "

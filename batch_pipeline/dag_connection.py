@@ -1,4 +1,4 @@
-"""How a task of the DAG reaches pipeline_db, and what it says when the database does not let it."""
+"""How a task of the DAG connects to pipeline_db, and what it says when it cannot."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -43,9 +43,9 @@ def login() -> dict[str, Any]:
 
 @contextmanager
 def connected() -> "Iterator[Connection]":
-    """A connection for one task, on which nothing waits for ever.
+    """A connection for one task, on which nothing waits forever.
 
-    Raises BusyError for a lock that another session keeps and a statement that takes too long.
+    Raises BusyError if another session holds a lock too long or a statement takes too long.
     """
     try:
         with closing(

@@ -66,8 +66,8 @@ def slice_transaction(
 
 
 def escape(text: str) -> str:
-    """Text as a column of COPY's text format."""
-    if text.isprintable() and "\\" not in text:  # nearly always, and quickly asked
+    """Text as a column in COPY's text format."""
+    if text.isprintable() and "\\" not in text:  # nearly always true, and cheap to check
         return text
     return text.translate(ESCAPES)
 

@@ -1,4 +1,4 @@
-"""What a re-validation would change: it is done, compared with what was before, and rolled back."""
+"""What a re-validation would change: it is run, compared with the state before, and rolled back."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def _with_reasons(place: str, issues: list[str] | None) -> str:
 
 
 def moves(connection: OneTransaction, batch_ids: Sequence[str]) -> list[Move]:
-    """The rows that would move, those of other batches too; nothing is changed."""
+    """The rows that would move, including those of other batches; nothing is changed."""
     try:
         for batch_id in batch_ids:
             archive.restore(connection, batch_id, archive.archive_folder())
@@ -59,7 +59,7 @@ def _note_places(cursor: "Cursor", name: str) -> None:
 
 
 def moves_table(found: Sequence[Move]) -> str:
-    """How many rows go which way, and the first ones of them."""
+    """How many rows would move from where to where, and the first few of them."""
     if not found:
         return "No row would move."
     counts = Counter(move.way for move in found)

@@ -13,7 +13,7 @@ NULL = r"\N"  # in COPY's text format
 class Kept(NamedTuple):
     """A record as the columns of landing_products, raw_products and quarantine_products."""
 
-    raw_text: str  # the record; where raw_bytes is not None, a readable form of that
+    raw_text: str  # the record; where raw_bytes is not None, a readable form of it
     raw_bytes: bytes | None = None  # what PostgreSQL's text cannot hold: not UTF-8, or with NUL
     raw_size: int | None = None  # bytes received, where raw_bytes are only the first of them
 

@@ -1,4 +1,4 @@
-"""The parameters of a run, defined once: for Airflow's form, for run_dag.py and for the tasks."""
+"""The parameters of a run, defined once for Airflow's form, run_dag.py and the tasks."""
 
 import reprlib
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ from jsonschema import Draft202012Validator
 from batch_pipeline.scraper import PRODUCTS_PER_VENDOR, VENDORS
 from pipeline_common.errors import StackError
 
-MOST_PRODUCTS = 10_000_000  # of one vendor; the largest batch that was ever measured
+MOST_PRODUCTS = 10_000_000  # per vendor; the largest batch measured so far
 HIGHEST_SEED = 2**53 - 1  # the largest whole number that every JSON reader keeps exact
-LONGEST_BATCH_ID = 250  # characters, as of Airflow's run id
+LONGEST_BATCH_ID = 250  # characters, as for Airflow's run id
 
 #: JSON Schema. No control characters: they are invisible in a report, and PostgreSQL refuses NUL.
 BATCH_ID: dict[str, Any] = {
@@ -20,7 +20,7 @@ BATCH_ID: dict[str, Any] = {
     "maxLength": LONGEST_BATCH_ID,
     "pattern": r"^[^\u0000-\u001f\u007f\ud800-\udfff]*$",
 }
-#: Each parameter as JSON Schema, which is also what Airflow makes its form of.
+#: Each parameter as JSON Schema, from which Airflow also builds its form.
 FORM: dict[str, dict[str, Any]] = {
     "vendors": {
         "default": list(VENDORS),
@@ -68,7 +68,7 @@ CONF = Draft202012Validator(
 
 
 class ParameterError(StackError):
-    """A parameter is not what it may be; one sentence that names it."""
+    """A parameter has a value that is not allowed; one sentence that names it."""
 
 
 class Parameters(NamedTuple):
@@ -88,7 +88,7 @@ class Parameters(NamedTuple):
 
 
 def read_parameters(conf: Mapping[str, Any]) -> Parameters:
-    """The parameters that `conf` gives, the others by default; raises ParameterError."""
+    """The parameters in `conf`, with defaults for the others; raises ParameterError."""
     for name in conf:
         if name not in FORM:
             raise ParameterError(
@@ -111,7 +111,7 @@ def check_batch_id(text: str) -> None:
 def _check(schema: Draft202012Validator, value: object, name: str) -> None:
     for error in schema.iter_errors(value):
         where = name or ".".join(map(str, error.absolute_path))
-        # The message quotes the value, which may be as long as whoever sent it liked.
+        # The message quotes the value, which may be as long as the sender liked.
         message = error.message.replace(repr(error.instance), reprlib.repr(error.instance))
         if error.validator == "pattern":
             message = f"{reprlib.repr(error.instance)} holds a control character"

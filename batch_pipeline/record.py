@@ -1,7 +1,7 @@
 """From the bytes of one record to a JSON object: strict JSON, with limits of our own.
 
-What Python's parser does with NaN, a repeated key, deep nesting or a long number is no standard,
-and varies with its version; what this one does is in docs/batch-bad-input.md.
+What Python's parser does with NaN, a repeated key, deep nesting or a long number follows no
+standard and varies with its version; what this one does is in docs/batch-bad-input.md.
 """
 
 import json
@@ -41,7 +41,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(_name: str) -> None:
-    raise RecordError("not_json")  # NaN and Infinity: Python reads them, JSON has no such thing
+    raise RecordError("not_json")  # NaN and Infinity: Python accepts them, JSON does not have them
 
 
 # Decimal keeps 19.99 exact, and takes whole numbers of any length where int stops at 4300 digits.
@@ -55,14 +55,14 @@ _EXACT = json.JSONDecoder(
 
 
 def _parse_plain(text: str) -> dict[str, Any] | None:
-    """A record that surely has no key twice and no deep nesting, read quickly; else None."""
+    """A record that certainly has no repeated key and no deep nesting, parsed fast; else None."""
     if "[" in text:
         return None
     try:
         record, end = _QUICK.raw_decode(text)
     except (ValueError, ArithmeticError, RecursionError):
         return None
-    # A colon for each key: none was there twice, and no object is inside another.
+    # One colon per key: no key is repeated, and no object is nested in another.
     plain = end == len(text) and isinstance(record, dict) and text.count(":") == len(record)
     return record if plain else None
 
@@ -87,7 +87,7 @@ def parse(raw: str | bytes) -> dict[str, Any]:
 
 
 def nesting(text: str) -> int:
-    """How many brackets outside of strings are open at once, at most; of any text, JSON or not.
+    """The greatest number of brackets open at once outside strings, in any text, JSON or not.
 
     Counted before the text is parsed, because a parser that recurses fails at a depth that
     depends on Python's version and on its caller.

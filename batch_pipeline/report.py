@@ -50,7 +50,7 @@ def generate_report(connection: "Connection", batch_id: str) -> str:
 
 
 def pass_rate(ledger: Ledger) -> Decimal | None:
-    """Accepted rows in % of those received, 2 decimals; None if nothing was received."""
+    """Accepted rows as a percentage of those received, 2 decimals; None if nothing was received."""
     return _percent(ledger.clean + ledger.superseded, ledger.received)
 
 

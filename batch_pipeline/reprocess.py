@@ -56,7 +56,7 @@ def main(
 
 
 def reprocess_each(connection: "Connection", batch_ids: list[str]) -> None:
-    """Re-validate the batches and print their reports; how far it came is said on Ctrl-C, too.
+    """Re-validate the batches and print their reports; logs how far it got, even on Ctrl-C.
 
     Raises ArchiveError at the end if the raw rows of a batch could not be read back.
     """
@@ -77,7 +77,7 @@ def reprocess_each(connection: "Connection", batch_ids: list[str]) -> None:
 def reprocess(connection: "Connection", batch_id: str) -> str:
     """Validate and load one batch again; returns the report.
 
-    Raises CheckViolation if a rule lets pass what a constraint of the table refuses.
+    Raises CheckViolation if a rule accepts what a constraint of the table rejects.
     """
     archive.restore(connection, batch_id, archive.archive_folder())
     for step in steps.AFTER_LANDING:

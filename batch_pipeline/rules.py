@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from batch_pipeline.record import RecordError, parse
 
-# Raise it with every change of a rule: each validated row carries the version that validated it.
+# Increase it with every change of a rule: each validated row carries the version that validated it.
 RULE_VERSION = 2
 
 CURRENCY = "USD"
@@ -35,7 +35,7 @@ WHOLE_NUMBER = re.compile(r"-?[0-9]+")
 
 
 class Verdict(NamedTuple):
-    """A clean product, or (then every other field is None) the reasons why the row is none."""
+    """A clean product, or the reasons why the row is not one (then every other field is None)."""
 
     product_id: str | None = None
     name: str | None = None
@@ -68,7 +68,7 @@ def validate_record(record: str | bytes) -> Verdict:
 
 
 def text_of(record: dict[str, Any], field: str, longest: int, issues: list[str]) -> str | None:
-    """Text without stray blanks, 1 to `longest` characters; else a reason is added to `issues`."""
+    """Text without stray spaces, 1 to `longest` characters; else a reason is added to `issues`."""
     value = record.get(field)
     if not isinstance(value, str):
         issues.append(f"{field}_missing" if value is None else f"{field}_wrong_type")
@@ -128,7 +128,7 @@ def _in_cents(price: Decimal) -> tuple[Decimal | None, str | None]:
 
 
 def stock_of(record: dict[str, Any], issues: list[str]) -> int | None:
-    """Whole pieces, 0 to 2,147,483,647; digits as text and 3.0 count as numbers."""
+    """Whole units, 0 to 2,147,483,647; digits as text and 3.0 count as numbers."""
     value = record.get("stock")
     if isinstance(value, str):
         text = value.strip()

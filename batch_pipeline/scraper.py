@@ -1,4 +1,4 @@
-"""A simulated web scraper: three vendors, 15 products each, with the mess that real ones have.
+"""A simulated web scraper: three vendors, 15 products each, with the mess of real data.
 
 python batch_pipeline/scraper.py                    # 45 records as JSON lines, counts on stderr
 python batch_pipeline/scraper.py --seed 7 --count 5 --vendor tech_store
@@ -40,8 +40,8 @@ CATALOGUE = {
     },
 }  # fmt: skip
 
-# What goes wrong at real vendors, each with how often it does against the others. The first ones
-# are repaired by the rules, the others end in quarantine.
+# What goes wrong at real vendors, each with its weight relative to the others. The first ones are
+# repaired by the rules, the others end in quarantine.
 Mess = Callable[[Product, random.Random], Product]
 MESS: dict[Mess, int] = {
     lambda p, _: p | {"price": f"${p['price']:,.2f}"}: 4,
@@ -68,7 +68,7 @@ class ScrapeError(Exception):
 def scrape(vendor: str, count: int, seed: int | str, broken: bool = False) -> Iterator[str]:
     """The records of one vendor as JSON text, one product each.
 
-    `broken` plays a vendor whose site does not answer: raises ScrapeError.
+    `broken` simulates a vendor whose site does not answer: raises ScrapeError.
     """
     if broken:
         raise ScrapeError(f"{vendor} does not answer (timeout after 30 s, simulated)")
@@ -79,7 +79,7 @@ def products(vendor: str, count: int, seed: int | str) -> Iterator[Product]:
     """`count` products of a vendor: about a third messy, some listed twice."""
     chance = random.Random(f"{vendor}/{seed}")
     for number in range(1, count + 1):
-        # The last one always repeats an earlier one, so that every scrape has a duplicate to show.
+        # The last one always repeats an earlier one, so that every scrape contains a duplicate.
         again = number > 1 and (number == count or chance.random() < DUPLICATE_SHARE)
         product = make_product(vendor, chance.randrange(1, number) if again else number, chance)
         if chance.random() < MESSY_SHARE:
@@ -112,7 +112,7 @@ def main() -> None:
     @app.command(help=main.__doc__)
     def command(
         seed: int = typer.Option(1, help="The same seed gives the same products."),
-        count: int = typer.Option(PRODUCTS_PER_VENDOR, min=1, help="Products of each vendor."),
+        count: int = typer.Option(PRODUCTS_PER_VENDOR, min=1, help="Products per vendor."),
         vendor: str = typer.Option("", help=f"One of {', '.join(VENDORS)}; all if not given."),
     ) -> None:
         if vendor and vendor not in VENDORS:

@@ -25,9 +25,10 @@ WHOLE = Slice(0, PARTS)
 
 
 def slices_for(rows: int) -> list[Slice]:
-    """Cut a batch of `rows` raw rows: one slice below 30,000, two from there, then by the root.
+    """Cut a batch of `rows` raw rows: one slice below 30,000, two from there on, then more.
 
-    By the square root, because each task costs the same second to start, however large its slice.
+    Their number grows with the square root of the rows: starting a task costs a second, whatever
+    the size of its slice.
     """
     return cut(max(1, min(MOST_SLICES, isqrt(4 * rows // FIRST_CUT))))
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
 
-#: What a text can be that cannot be cast to jsonb.
+#: What PostgreSQL says of a text that cannot be cast to jsonb.
 JSON_ERRORS = (
     psycopg2.DataError,
     psycopg2.errors.StatementTooComplex,
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 def count(cursor: "Cursor", name: str, values: dict[str, Any]) -> int:
-    """The one number that the query gives."""
+    """The one number that the query returns."""
     cursor.execute(read_sql(f"batch/{name}"), values)
     return int((cursor.fetchone() or (0,))[0])
 
@@ -51,7 +51,7 @@ def land(
 ) -> int:
     """Land a vendor's records, all or none; if they were landed before, leave them as they are.
 
-    Raises ParameterError if that is no batch id.
+    Raises ParameterError if the batch id is not valid.
     """
     check_batch_id(batch_id)
     with locked_transaction(connection, f"{batch_id} {source}") as cursor:
@@ -87,7 +87,7 @@ def load_to_raw_zone(connection: "Connection", batch_id: str, expected: Iterable
     """Move what was landed to raw_products as received; returns the batch's raw rows.
 
     `expected` are the vendors that were to be scraped; the report names those that never landed.
-    Raises ParameterError if that is no batch id, BatchError if the batch has no rows: no vendor
+    Raises ParameterError if the batch id is not valid, BatchError if it has no rows: no vendor
     could be read, or there is no such batch.
     """
     check_batch_id(batch_id)
@@ -108,8 +108,8 @@ def load_to_raw_zone(connection: "Connection", batch_id: str, expected: Iterable
 
 
 def _move_to_raw_zone(cursor: "Cursor", batch_id: str) -> int:
-    # To cast all rows takes a quarter of the time of asking for each whether it can be cast, but
-    # the first one that cannot be ends the statement.
+    # Casting all rows takes a quarter of the time of checking each one first, but the first row
+    # that cannot be cast ends the statement.
     cursor.execute("SAVEPOINT landed")
     try:
         cursor.execute(read_sql("batch/load_to_raw_zone"), {"batch_id": batch_id, "all_json": True})

@@ -1,8 +1,8 @@
-"""Validate records of a file or of standard input by the rules, without any database.
+"""Validate records from a file or from standard input by the rules, without a database.
 
 \b
 python batch_pipeline/validator.py                 # some examples
-python batch_pipeline/validator.py products.jsonl  # one JSON object a line
+python batch_pipeline/validator.py products.jsonl  # one JSON object per line
 python batch_pipeline/scraper.py | python batch_pipeline/validator.py -
 
 The rules themselves are in batch_pipeline/rules.py.
@@ -50,7 +50,7 @@ def _shown(record: bytes, verdict: Verdict) -> str:
 
 
 def records_of(file: str | None) -> Iterable[bytes]:
-    """The lines of a file, of standard input for "-"; the examples without one."""
+    """The lines of a file, or of standard input for "-"; without a file, the examples."""
     from pipeline_common.console import stdin_lines  # noqa: PLC0415
 
     if file is None:
@@ -61,10 +61,10 @@ def records_of(file: str | None) -> Iterable[bytes]:
 
 
 def main() -> None:
-    """Validate records, one JSON object a line."""
+    """Validate records, one JSON object per line."""
     import typer  # noqa: PLC0415 - Airflow imports this module and need not have typer
 
-    from pipeline_common.console import run  # noqa: PLC0415
+    from pipeline_common.console import counted, run  # noqa: PLC0415
 
     app = typer.Typer(add_completion=False)
 
@@ -73,7 +73,7 @@ def main() -> None:
         file: Annotated[
             str | None,
             typer.Argument(
-                help='One JSON object a line; "-" reads standard input; none: examples.'
+                help='One JSON object per line; "-" reads standard input; without a file: examples.'
             ),
         ] = None,
     ) -> None:
@@ -84,7 +84,8 @@ def main() -> None:
         validated = [(record, validate_record(record)) for record in records]
         print(verdict_table(validated))
         valid = sum(not verdict.issues for _, verdict in validated)
-        print(f"{len(validated)} records: {valid} valid, {len(validated) - valid} to quarantine")
+        records_read = counted(len(validated), "record")
+        print(f"{records_read}: {valid} valid, {len(validated) - valid} to quarantine")
 
     run(app)
 

@@ -31,4 +31,4 @@ def _verdict_columns(verdict: Verdict) -> str:
     if issues:
         return f"\t\t\t\t\t{{{','.join(issues)}}}"
     columns = f"{product_id}\t{name}\t{price}\t{stock}\t{category or ''}\t"
-    return columns.replace("\\", r"\\")  # the rules leave no tab and no end of line in a text
+    return columns.replace("\\", r"\\")  # the rules leave no tab or newline in a text

@@ -56,7 +56,7 @@ PARAMS = {name: Param(**field) for name, field in parameters.FORM.items()}
 
 @contextmanager
 def database() -> "Iterator[Connection]":
-    """A connection for one task; what no further attempt can change fails the task at once."""
+    """A connection for one task; an error that a retry cannot fix fails the task at once."""
     try:
         with connected() as connection:
             yield connection
@@ -65,7 +65,7 @@ def database() -> "Iterator[Connection]":
 
 
 def parameters_of_the_run() -> parameters.Parameters:
-    """Those of the form; ends the task if a parameter is unknown or not what it may be."""
+    """The run's parameters; fails the task if one is unknown or has a value that is not allowed."""
     try:
         return parameters.read_parameters(dict(get_current_context()["params"]))
     except StackError as error:
@@ -121,7 +121,7 @@ def product_batch_pipeline() -> None:
         """Scrape one vendor and land its records in the database."""
         params = parameters_of_the_run()
         if not params.scrapes or vendor not in params.vendors:
-            raise AirflowSkipException(f"{vendor} is not to be scraped in this run")
+            raise AirflowSkipException(f"This run does not scrape {vendor}")
         batch_id = batch_of_this_run()
         seed = batch_id if params.seed is None else params.seed
         broken = vendor == params.broken_vendor
@@ -177,7 +177,7 @@ def product_batch_pipeline() -> None:
         """Measure the batch in the database; store and log the quality report."""
         with database() as connection:
             for batch_id in batch_ids:
-                # One message of the log: Airflow shows what is printed under "Post Execute".
+                # As one log message: Airflow would show printed lines under "Post Execute".
                 log.info("%s", report.generate_report(connection, batch_id))
 
     landed: Any = load_to_raw_zone()

@@ -4,9 +4,9 @@
 python -m lab.arena                            # the five of lab/ladder
 python -m lab.arena --consumer my_consumer.py  # yours, beside them
 
-Everything happens on servers of its own, on free ports.
+It runs on its own servers, on free ports.
 lab/ladder/reading.py says what a consumer is given.
-A consumer that ends is started again, as Docker does it.
+A consumer that exits is restarted, as Docker would do.
 
 Exit code: 1 if your own consumer fails a drill.
 """
@@ -61,10 +61,10 @@ class Arena(NamedTuple):
 
 @contextmanager
 def open_arena() -> Iterator[Arena]:
-    """Servers of the arena's own, gone without a trace afterwards."""
+    """Servers of the arena's own, deleted afterwards."""
     with stack_of_its_own("arena", "my_postgres", "my_kafka") as stack:
         settings = stack.settings
-        server = settings.admin(settings.postgres)  # it makes a database for each trial
+        server = settings.admin(settings.postgres)  # it creates a database for each trial
         yield Arena(settings.kafka_bootstrap_servers, server, stack.folder)
 
 
@@ -113,7 +113,7 @@ def compete(arena: Arena, consumers: list[Path]) -> dict[tuple[str, str], Verdic
 
 
 def in_words(verdict: Verdict) -> str:
-    """What went wrong, or "-": a field of the table."""
+    """What went wrong, or "-": a cell of the table."""
     counts = verdict._asdict() | {"records": 0}
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "-"
 

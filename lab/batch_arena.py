@@ -56,7 +56,7 @@ class Verdict(NamedTuple):
     wrong: int  # products that are shown with other values than the newest ones
 
     def in_words(self) -> str:
-        """A field of the table."""
+        """A cell of the table."""
         return ", ".join(f"{n} {name}" for name, n in self._asdict().items() if n) or "-"
 
 

@@ -3,7 +3,7 @@
 What a task returns goes to the next one as JSON, as through Airflow's XCom; a connection and the
 run's seed are what Airflow would give it.
 
-python -m lab.batch_tasks  # runs one, which standard input describes, in a process to be killed
+python -m lab.batch_tasks  # runs one, described on standard input, in a process to be killed
 """
 
 import json
@@ -82,7 +82,7 @@ BATCHES = {
 
 
 def run_task(login: dict[str, Any], batch: str, name: str, seed: int, before: Json) -> Json:
-    """Run one task; what it returns has been JSON."""
+    """Run one task; its result has gone through JSON, as with XCom."""
     with closing(connect(login)) as connection:
         return json.loads(json.dumps(BATCHES[batch].tasks[name](connection, seed, before)))
 

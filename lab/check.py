@@ -38,9 +38,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 class Record(msgspec.Struct):
-    """What is kept of one exercise."""
+    """What is kept about one exercise."""
 
-    done_at: datetime | None = None  # when it was first checked and right
+    done_at: datetime | None = None  # when a check first passed
     failures: int = 0  # checks that failed before that
 
 
@@ -53,7 +53,7 @@ class Progress:
         self._read()
 
     def _read(self) -> None:
-        """Also before each change: another check may have ended while this one graded."""
+        """Also before each change: another check may have finished while this one was grading."""
         if self.path.exists():
             try:
                 self.records = msgspec.json.decode(self.path.read_bytes(), type=dict[str, Record])
@@ -67,14 +67,14 @@ class Progress:
         return self.records.setdefault(exercise.name, Record())
 
     def passed(self, exercise: Exercise) -> None:
-        """Keep that it is done."""
+        """Record that it is done."""
         self._read()
         record = self.of(exercise)
         record.done_at = record.done_at or datetime.now(timezone.utc).replace(microsecond=0)
         self._save()
 
     def failed(self, exercise: Exercise) -> str:
-        """Keep that a check failed; the hint that is due now."""
+        """Record that a check failed; returns the hint that is due now."""
         self._read()
         record = self.of(exercise)
         record.failures += 1
@@ -82,7 +82,7 @@ class Progress:
         return exercise.hints[min(record.failures, len(exercise.hints)) - 1]
 
     def _save(self) -> None:
-        """All or nothing: what is half written could not be read again."""
+        """All or nothing: a file that is half written could not be read again."""
         new = self.path.with_suffix(".new")
         new.write_bytes(msgspec.json.format(msgspec.json.encode(self.records)) + b"\n")
         new.replace(self.path)
@@ -144,7 +144,7 @@ def show_overview(progress: Progress) -> None:
 
 
 def show_result(exercise: Exercise, found: str, hint: str, progress: Progress) -> None:
-    """Print what came of a check."""
+    """Print the result of a check."""
     number = number_of(exercise)
     if found:
         stderr.print(f"Exercise {number} is not done yet. {found}", markup=False, soft_wrap=True)
@@ -155,7 +155,7 @@ def show_result(exercise: Exercise, found: str, hint: str, progress: Progress) -
 
 
 def show_next(progress: Progress) -> None:
-    """Print the next task, and how many that come earlier in the course are left out by it."""
+    """Print the next task, and how many on earlier pages it leaves open."""
     if not (left := progress.left()):
         return
     following = left[0]
@@ -181,7 +181,7 @@ def main(
             show_overview(progress)
         return
     if not 1 <= number <= len(EXERCISES):
-        raise typer.BadParameter(f"{number} is none of 1 to {len(EXERCISES)}")
+        raise typer.BadParameter(f"{number} is not between 1 and {len(EXERCISES)}")
     exercise = EXERCISES[number - 1]
     found, hint = check(exercise, Lab(Settings()), progress)
     if as_json:

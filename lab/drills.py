@@ -33,7 +33,7 @@ class Moments:
             self.strike()
 
     def all_over(self) -> bool:
-        """Whether every moment has come."""
+        """Whether every moment has passed."""
         return not self.to_come
 
 

@@ -2,7 +2,7 @@
 
 \b
 python -m lab.incident start             # or --seed 7: the same one again
-python -m lab.incident causes            # what it may be, and what counts as evidence
+python -m lab.incident causes            # what it may be, and what the evidence is
 python -m lab.incident hint              # three of them
 python -m lab.incident answer lock-held --evidence 4711   # if it is that, by its pid
 python -m lab.incident check             # is it repaired, and do the ledgers balance?
@@ -40,7 +40,7 @@ from pipeline_common.tables import screen_width, table
 from python_scripts.queries import run_query
 
 SEEDS = 1000
-#: What is noted of the incident under way; in base64, so that a glance does not give it away.
+#: What is noted about the open incident; in base64, so that a glance does not give it away.
 STATE = PROJECT_FOLDER / "lab/incident.state"
 
 app = typer.Typer(
@@ -49,12 +49,12 @@ app = typer.Typer(
 
 
 def save(state: dict[str, Any]) -> None:
-    """Note the incident under way."""
+    """Save the notes about the open incident."""
     STATE.write_bytes(base64.encodebytes(json.dumps(state).encode()))
 
 
 def under_way(*, half_way: bool = False) -> tuple[dict[str, Any], Incident]:
-    """What is noted of the incident under way, and what it is; raises StackError without one.
+    """The notes about the open incident, and the incident; raises StackError if none is open.
 
     Also raises for one that was interrupted and could not be undone, unless `half_way`.
     """
@@ -70,7 +70,7 @@ def under_way(*, half_way: bool = False) -> tuple[dict[str, Any], Incident]:
 
 
 def say(text: str) -> None:
-    """Print it, in lines no longer than the screen is wide."""
+    """Print it, wrapped to the width of the screen."""
     for line in text.split("\n"):
         print("\n".join(textwrap.wrap(line, screen_width(), break_on_hyphens=False)))
 
@@ -119,7 +119,7 @@ def causes() -> None:
 
 @app.command()
 def hint() -> None:
-    """Print the next hint, each more plain than the one before."""
+    """Print the next hint; each says more than the one before."""
     state, incident = under_way()
     number = min(state["hints"] + 1, len(incident.hints))
     save(state | {"hints": number})
@@ -128,14 +128,17 @@ def hint() -> None:
 
 @app.command(epilog="Example: python -m lab.incident answer lock-held --evidence 4711")
 def answer(
-    cause: Annotated[str, typer.Argument(help="One of those that the command causes lists.")],
+    cause: Annotated[str, typer.Argument(help="One of the causes that the command causes lists.")],
     evidence: Annotated[
-        str, typer.Option(help="What shows it, such as a pid or a name: see the command causes.")
+        str,
+        typer.Option(help="What proves it, such as a pid or a name; the command causes says what."),
     ],
 ) -> None:
     """Say what it is; 1 if the cause or the evidence is wrong."""
     if cause not in CAUSES:
-        raise typer.BadParameter(f"{cause} is no cause: see python -m lab.incident causes")
+        raise typer.BadParameter(
+            f"{cause} is not one of the causes: see python -m lab.incident causes"
+        )
     state, incident = under_way()
     if INCIDENTS.get(cause) is not incident:
         save(state | {"wrong": state["wrong"] + 1})

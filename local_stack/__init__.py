@@ -1,4 +1,4 @@
-"""The seven services of docker-compose.yml as plain processes, for where Docker cannot be had."""
+"""The seven services of docker-compose.yml as plain processes, for machines without Docker."""
 
-#: The only address that anything of the stack listens on.
+#: The only address that the stack listens on.
 LOCALHOST = "127.0.0.1"

@@ -1,4 +1,4 @@
-"""The stack as local processes: `python -m local_stack up`, used where Docker cannot be had."""
+"""The stack as local processes: `python -m local_stack up`, for machines without Docker."""
 
 if __name__ == "__main__":
     try:
@@ -30,7 +30,7 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=F
 
 
 def user_stack() -> Stack:
-    """The stack of this clone, on the ports that the environment and `.env` say."""
+    """The stack of this clone, on the ports given by the environment and `.env`."""
     if not (local_folder() / "cache/kafka").exists():
         raise StackError("The stack has not been set up yet: make up")
     return Stack(local_folder(), Settings(), logs=PROJECT_FOLDER / "logs")
@@ -44,7 +44,7 @@ def setup(tests: Annotated[bool, typer.Option(help="Also what the tests need.")]
 
 @app.command()
 def env() -> None:
-    """Write .env with secrets of this clone's own unless it is there; keep given ports in it."""
+    """Write .env with secrets of this clone's own unless it exists; keep given ports in it."""
     write_env()
 
 
@@ -97,10 +97,12 @@ def logs(
         bool, typer.Option("--follow", "-f", help="Print new lines as they come.")
     ] = False,
 ) -> None:
-    """Print what a service has written; --follow goes on until Ctrl-C."""
+    """Print a service's log; --follow continues until Ctrl-C."""
     stack = user_stack()
     if name not in stack.services:
-        raise StackError(f"There is no service {name}; there are {', '.join(stack.services)}")
+        raise StackError(
+            f"There is no service {name}; the services are {', '.join(stack.services)}"
+        )
     log = stack.log(name)
     if not log.exists():
         raise StackError(f"{name} has not written anything yet. Start it: make up")
@@ -120,7 +122,7 @@ def airflow(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> 
 
 @app.command()
 def reset() -> None:
-    """Stop the stack and delete its data, so that the next start is a first one."""
+    """Stop the stack and delete its data, so that the next start is like the first."""
     user_stack().reset()
 
 

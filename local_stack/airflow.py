@@ -1,4 +1,4 @@
-"""What Airflow needs: its settings, the login, the connection of the DAG, its word on health."""
+"""What Airflow needs: its settings, the login, the connection of the DAG, its report on health."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def write_files(settings: Settings, home: Path) -> None:
 
 
 def health(settings: Settings) -> dict[str, dict[str, str | None]]:
-    """What Airflow says of its parts; its HTTP status is 200 even when one is ill."""
+    """What Airflow says of its parts; its HTTP status is 200 even when one is unhealthy."""
     url = f"http://{LOCALHOST}:{settings.airflow_port}/api/v2/monitor/health"
     answer: dict[str, dict[str, str | None]] = httpx.get(url, timeout=3).json()
     return answer

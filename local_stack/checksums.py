@@ -1,4 +1,4 @@
-"""Downloads are what a file of checksums in this folder lists, nothing less and nothing more."""
+"""Downloads must match a list of checksums in this folder exactly: no file missing, none extra."""
 
 import hashlib
 from pathlib import Path

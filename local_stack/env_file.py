@@ -1,4 +1,4 @@
-"""`.env`: made with secrets of this clone's own; it keeps the ports that `make` is given."""
+"""`.env`: created with secrets of this clone's own; it keeps the ports that `make` is given."""
 
 import base64
 import os
@@ -23,7 +23,7 @@ PORTS = (
 
 
 def write_env(project: Path = PROJECT_FOLDER) -> None:
-    """Make `.env` from .env.example unless it is there; then take over the ports of this call.
+    """Create `.env` from .env.example unless it exists; then take over the ports of this call.
 
     `PGPORT=5532 make up` would otherwise start a database that no script finds afterwards.
     """
@@ -64,7 +64,7 @@ def _with(text: str, values: dict[str, str]) -> str:
 
 
 def _replace(env: Path, text: str) -> None:
-    # At once: an interrupted run leaves no half a file.
+    # In one step: an interrupted run leaves no partial file.
     with tempfile.NamedTemporaryFile("w", dir=env.parent, delete=False) as file:
         file.write(text)
     Path(file.name).replace(env)

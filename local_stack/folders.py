@@ -32,7 +32,7 @@ def cache_folder() -> Path:
 
 
 def refuse_odd_path(clone: Path) -> None:
-    """Raise StackError unless shells, URLs and configuration files take the path as it is."""
+    """Raise StackError if shells, URLs or configuration files would misread the path."""
     odd = sorted(set(re.findall(r"[^\w./+@~-]", str(clone))))
     if odd:
         characters = " ".join(repr(character) for character in odd)

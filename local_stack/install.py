@@ -1,7 +1,7 @@
 """Get what the local stack runs on: system packages, TimescaleDB, Kafka with ZooKeeper.
 
-Everything but the system packages lands in `.local/`, so that `make clean` takes it away again.
-Each step looks first and does nothing where its result is there already.
+Everything but the system packages goes to `.local/`, so that `make clean` removes it.
+Each step does nothing if its result already exists.
 """
 
 import os
@@ -24,7 +24,7 @@ BROWSER_PACKAGES = {
 
 
 def install_all(*, for_tests: bool = False, with_monitoring: bool = False) -> None:
-    """Bring everything that the local stack needs, saying what and why; raises StackError."""
+    """Install everything that the local stack needs, saying what and why; raises StackError."""
     os.umask(0o022)  # the account that runs the services must read it
     wanted = dict(PACKAGES)
     if not timescale.is_there():

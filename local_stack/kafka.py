@@ -42,7 +42,7 @@ def broker_answers(bootstrap: str) -> bool:
     reraise=True,
 )
 def create_topic(bootstrap: str) -> None:
-    """Make the sensor topic unless it is there; a broker that just started may need a second."""
+    """Create the sensor topic unless it exists; a broker that just started may need a second."""
     with _admin(bootstrap) as admin:
         if SENSOR_TOPIC not in admin.list_topics():
             try:

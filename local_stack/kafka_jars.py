@@ -15,9 +15,9 @@ MAVEN = ["mvn", "--batch-mode", "--strict-checksums", "--file", str(POM)]
 
 
 def kafka_jars() -> Path:
-    """The folder with exactly the jars that kafka-jars.sha256 lists, downloaded if it is not so.
+    """The folder with exactly the jars that kafka-jars.sha256 lists; downloaded if it differs.
 
-    A jar too many is as bad as a wrong one: Java loads all that is in the folder.
+    An extra jar is as bad as a wrong one: Java loads everything in the folder.
     """
     folder = cache_folder() / "kafka"
     if folder.exists():

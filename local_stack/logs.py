@@ -1,4 +1,4 @@
-"""What a service's log says of a failure."""
+"""What a service's log says about a failure."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Finding a stack's processes, also those that nobody watches any longer, and ending them."""
+"""Finding a stack's processes, including those that nobody watches any more, and ending them."""
 
 import time
 from pathlib import Path
@@ -33,7 +33,7 @@ def processes_of(folder: Path) -> list[psutil.Process]:
 def end_all(folder: Path, patience: float = 60.0) -> None:
     """End what is left of the stack: SIGTERM first, SIGKILL after `patience` seconds.
 
-    Raises StackError if a process is still there after the same time again.
+    Raises StackError if a process is still there after that long again.
     """
     begin = time.monotonic()
     while processes := processes_of(folder):

@@ -1,4 +1,4 @@
-"""What is to be known of a service so that it can be started, watched and stopped."""
+"""What must be known about a service to start, watch and stop it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ class Service:
 
     name: str
     command: list[str]
-    #: asked until it says yes; only looks; may raise what a service that is still starting causes
+    #: called until true; changes nothing; may raise what a service that is still starting causes
     healthy: Callable[[], bool]
     #: done by `up` as soon as it is healthy, before what depends on it starts; repeatable
     set_up: Callable[[], None] = lambda: None
@@ -26,7 +26,7 @@ class Service:
     user: str | None = None
     stop_signal: str = "TERM"
     stop_seconds: int = 30
-    #: runs to its end and must leave 0, like airflow_init
+    #: runs to completion and must exit with 0, like airflow_init
     one_shot: bool = False
     #: started only when it is named, as Prometheus is by MONITORING=1
     optional: bool = False

@@ -1,4 +1,4 @@
-"""Start, watch and stop the services: supervisord keeps them running, this gives the order.
+"""Start, watch and stop the services: supervisord keeps them running, this decides the order.
 
 supervisord restarts what dies; it does not know when a service is ready, so `Stack.up` starts each
 one as soon as those it depends on are healthy, as `docker compose up --wait` does.
@@ -64,7 +64,8 @@ class Stack:
         If none is named: all that are not optional.
 
         Raises StackError when one does not become healthy: it is stopped, and with it what has not
-        become healthy either; what is healthy goes on. An interrupt stops all that this call began.
+        become healthy either; what is healthy keeps running. An interrupt
+        stops all that this call began.
         """
         refuse_other_secrets(self.folder, self.settings)
         wanted = with_dependencies(self.services, names or self.seven)
@@ -110,7 +111,7 @@ class Stack:
         end_all(self.folder)
 
     def reset(self) -> None:
-        """Stop every service, delete data and backups: the next start is a first one."""
+        """Stop every service, delete data and backups: the next start is like the first."""
         self.down()
         with stderr.status("deleting the data"):
             for name in ("data", "backups", "airflow"):

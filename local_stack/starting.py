@@ -1,4 +1,4 @@
-"""How services are started: what is needed first, what would be in the way, and in which order."""
+"""How services are started: what each needs, what would be in the way, and in which order."""
 
 import socket
 import time
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from local_stack.stack import Stack
 
 START_SECONDS = 300.0
-#: How often a service may end and be started again before it counts as one that cannot start.
+#: How often a service may exit and be restarted before it counts as unable to start.
 STARTS = 5
 
 
@@ -30,7 +30,7 @@ def with_dependencies(services: dict[str, Service], names: Iterable[str]) -> lis
     while todo:
         name = todo.pop()
         if name not in services:
-            raise StackError(f"There is no service {name}; there are {', '.join(services)}")
+            raise StackError(f"There is no service {name}; the services are {', '.join(services)}")
         needed.add(name)
         todo += services[name].depends_on
     return [service for service in services.values() if service.name in needed]

@@ -1,4 +1,4 @@
-"""supervisord: the table of services as its configuration, and questions to the one that runs.
+"""supervisord: the table of services as its configuration, and requests to the running one.
 
 The services' environment is not in the configuration: they inherit supervisord's own, which no
 quoting can break and which leaves the secrets off the disk.
@@ -35,7 +35,7 @@ class Supervisord:
     @property
     def rpc(self) -> Any:
         """supervisord's own functions; raises OSError where none listens."""
-        # A new one for each call: the transport does not recover from a supervisord that went away.
+        # A new one for each call: the transport does not recover when supervisord has restarted.
         transport = SupervisorTransport(serverurl=f"unix://{self.socket}")
         return ServerProxy("http://supervisor", transport=transport).supervisor
 
@@ -109,7 +109,7 @@ def log_of(folder: Path, name: str) -> Path:
 def configuration(
     services: Iterable[Service], folder: Path, socket: Path, identifier: str
 ) -> configparser.RawConfigParser:
-    """What supervisord reads: itself, and one program for each service."""
+    """supervisord's configuration: its own, and one program for each service."""
     config = configparser.RawConfigParser()
     config["unix_http_server"] = {"file": str(socket), "chmod": "0700"}
     config["supervisord"] = {

@@ -28,7 +28,7 @@ TABLES: dict[type[psycopg2.Error], str] = {
     psycopg2.errors.UndefinedTable: OTHER_VERSION,
     psycopg2.errors.UndefinedColumn: OTHER_VERSION,
     psycopg2.errors.CheckViolation: (
-        "The table refuses a row that the rules let pass: {}. No row was moved: correct the rule,"
+        "The table rejects a row that the rules accept: {}. No row was moved: correct the rule,"
         " then run this again"
     ),
 }
@@ -37,8 +37,13 @@ TABLES: dict[type[psycopg2.Error], str] = {
 stderr = Console(stderr=True, highlight=False)
 
 
+def counted(number: int, noun: str) -> str:
+    """A count with its noun: 1 record, 2 records."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 class VisibleFormatter(logging.Formatter):
-    """Log lines in which a record's text can neither command the terminal nor begin a line."""
+    """Log lines in which a record's text can neither control the terminal nor start a new line."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """The line without a traceback."""
@@ -92,22 +97,22 @@ def run(app: typer.Typer) -> None:
         _close_stdout()  # `| head` closed the pipe: that is no failure
     except OSError as error:
         _close_stdout()
-        _fail(f"Cannot go on: {_first_line(error)}")
+        _fail(f"Cannot continue: {_first_line(error)}")
 
 
 def _close_stdout() -> None:
-    """What is left in the buffer goes nowhere, else Python would complain at exit."""
+    """Discard what is left in the buffer; otherwise Python would complain at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def zoned(text: str) -> datetime:
-    """The time that a text names; raises BadParameter if it is none or has no zone."""
+    """The time that a text gives; raises BadParameter if it is not a time or has no zone."""
     try:
         time = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no time: 2026-01-31T10:00:00Z is one") from None
+        raise typer.BadParameter(f"{text!r} is not a time such as 2026-01-31T10:00:00Z") from None
     if time.tzinfo is None:
-        raise typer.BadParameter(f"{text!r} has no zone: put Z after it for UTC")
+        raise typer.BadParameter(f"{text!r} has no time zone: add Z for UTC")
     return time
 
 

@@ -10,7 +10,7 @@ SILENT_SECONDS = 60  # a server that does not acknowledge data for so long count
 
 
 def connect(login: dict[str, Any], application_name: str, **limits: int) -> Connection:
-    """A connection on which nothing waits for ever; `limits` are those of connection_arguments.
+    """A connection on which nothing waits forever; `limits` are those of connection_arguments.
 
     Raises psycopg2.OperationalError where no server answers.
     """
@@ -29,9 +29,9 @@ def connection_arguments(
 ) -> dict[str, Any]:
     """libpq's parameters for a login (host, port, user, password, dbname).
 
-    `login` may hold any other parameter of libpq, as sslmode. No statement runs longer than
+    `login` may hold any other parameter of libpq, such as sslmode. No statement runs longer than
     `statement_seconds` or waits longer than `lock_seconds` for a lock. A transaction in which the
-    client says nothing for `idle_seconds` is ended by the server, so that a client that vanished
+    client is idle for `idle_seconds` is ended by the server, so that a client that vanished
     keeps no lock. Times are in UTC.
     """
     options = {

@@ -91,7 +91,7 @@ class Settings(BaseSettings):
         }
 
     def reader(self, login: dict[str, Any]) -> dict[str, Any]:
-        """The same database as the login that may only look."""
+        """The same database as the login that may only read."""
         return login | {"user": "pipeline_reader", "password": self.pipeline_reader_password}
 
     def admin(self, login: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pipeline_common.untrusted import visible
 
 tabulate.MIN_PADDING = 0  # headers of numbers need no extra room
 SHORTEST_TEXT = 12
-LONGEST_ID = 60  # a longer word is no id but JSON without blanks, or the like
+LONGEST_ID = 60  # a longer word is not an id but JSON without spaces, or the like
 
 
 def screen_width() -> int:
@@ -38,8 +38,8 @@ def table(
     A table with a `width` is for the screen and has box characters where symbols_wanted(). One
     without is the same everywhere, so that it can be stored.
 
-    Text stays as it is, also if it looks like a number; only control characters are escaped. Where
-    the table would be wider than `width` characters, its longest texts are broken at blanks; no
+    Text stays as it is, even if it looks like a number; only control characters are escaped. Where
+    the table would be wider than `width` characters, its longest texts are broken at spaces; no
     word of LONGEST_ID or less is broken, so that an id can be copied. Where that is not enough,
     each row becomes a record, one line for each column, as psql's \\x shows it.
     """
@@ -85,7 +85,7 @@ def _as_shown(column: Sequence[object]) -> list[object]:
 def _in_words(value: object, form: str) -> object:
     if isinstance(value, datetime):
         return value.strftime(form)
-    if isinstance(value, list):  # an array of the database
+    if isinstance(value, list):  # an array from the database
         return visible(", ".join(map(str, value)))
     if isinstance(value, str):
         return visible(value)
@@ -117,7 +117,7 @@ def _break_texts(
 
 
 def _wrapped(text: str, length: int) -> list[str]:
-    """Lines of `length` at most, broken at blanks; within a word only where it is longer itself."""
+    """Lines of `length` at most, broken at spaces; within a word only if the word is longer."""
     wrapper = textwrap.TextWrapper(
         length, break_on_hyphens=False, expand_tabs=False, replace_whitespace=False
     )

@@ -1,10 +1,10 @@
-"""Text of others, shown: a record must not be able to command the terminal that shows it."""
+"""Showing untrusted text: a record must not be able to control the terminal that shows it."""
 
 import re
 
 # C0 and C1 control characters but for tab and line end; line and paragraph separators; marks that
-# turn the direction of writing. A terminal obeys the first (ESC ] 52 writes to the clipboard), and
-# the last make a text look like another one (CVE-2021-42574).
+# change the direction of writing. A terminal obeys the first (ESC ] 52 writes to the clipboard);
+# the last make one text look like another (CVE-2021-42574).
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 

@@ -25,7 +25,7 @@ def sign_in(settings: Settings) -> httpx.Client:
         code = error.response.status_code
         raise StackError(
             f"Airflow at {url} refuses the login {user} (HTTP {code}). "
-            "AIRFLOW_USER and AIRFLOW_PASSWORD in .env have to be those that it was started with."
+            "AIRFLOW_USER and AIRFLOW_PASSWORD in .env must be the ones it was started with."
         ) from error
     except httpx.HTTPError as error:
         raise StackError(
@@ -36,7 +36,7 @@ def sign_in(settings: Settings) -> httpx.Client:
 
 
 def ask(airflow: httpx.Client, method: str, path: str, **request: Any) -> httpx.Response:
-    """Airflow's answer; raises StackError with its own words if it refuses or does not answer."""
+    """Airflow's answer; raises StackError if Airflow refuses or does not answer."""
     try:
         answer = airflow.request(method, path, **request)
     except httpx.HTTPError as error:
@@ -69,7 +69,7 @@ def trigger(airflow: httpx.Client, dag_id: str, conf: dict[str, Any] | None = No
 
 
 def _detail(answer: httpx.Response) -> str:
-    """What Airflow says is wrong, in a line."""
+    """What Airflow says is wrong, in one line."""
     status = f"HTTP {answer.status_code}"
     try:
         return f"{' '.join(str(answer.json()['detail']).split())[:500]} ({status})"

@@ -34,7 +34,7 @@ def main(
     """Serve the dashboard on this machine until Ctrl-C."""
     with socket.socket() as probe:
         if probe.connect_ex(("localhost", port)) == 0:
-            raise StackError(f"Port {port} is taken. Take another one: --port {port + 1}")
+            raise StackError(f"Port {port} is in use. Choose another one: --port {port + 1}")
     options = {
         "server.address": "localhost",
         "server.port": port,

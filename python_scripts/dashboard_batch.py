@@ -1,4 +1,4 @@
-"""The page of the batch: the zones, what the stock is worth, the pass rate of each run, reasons."""
+"""The batch page: the zones, what the stock is worth, the pass rate of each run, reasons."""
 
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -65,7 +65,7 @@ def show_runs(connection: "Connection") -> None:
 
 
 def pass_rates(runs: pd.DataFrame) -> alt.Chart:
-    """A bar for each run, the oldest first."""
+    """A bar for each run, oldest first."""
     runs["run"] = [f"{time:%d %b|%H:%M:%S}" for time in runs["reported_at"]]
     in_two_lines = alt.Axis(labelAngle=0, labelExpr="split(datum.label, '|')")
     bars: alt.Chart = alt.Chart(runs[::-1], height=HEIGHT).mark_bar(color=GOOD, size=24)

@@ -1,4 +1,4 @@
-"""The page of the lab: which exercises are done, and the next one."""
+"""The lab page: which exercises are done, and the next one."""
 
 import pandas as pd
 import streamlit as st

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 2
 HEIGHT = 240
-# White text on each can be read, and each on the page's background, light or dark.
+# White text is readable on each of them, and each on the page's background, light or dark.
 GOOD, BAD, NEUTRAL, WAITING = "#2f7a3f", "#b84c40", "#6b7079", "#936514"
 BLUE, VIOLET = "#3567b5", "#7a5aa6"
 
@@ -33,7 +33,7 @@ def told_if_away(name: str) -> Iterator[None]:
 
 
 def plain(text: str) -> str:
-    """A text that Streamlit, which takes it for Markdown, shows as it is."""
+    """A text escaped so that Streamlit, which renders Markdown, shows it as it is."""
     return re.sub(r"([\\`*_{}\[\]()<>#+.!|$:~-])", r"\\\1", visible(text))
 
 
@@ -48,14 +48,14 @@ def frame(connection: "Connection", name: str) -> pd.DataFrame:
 
 
 def utc(name: str, parts: str, kind: str = "T") -> alt.X:
-    """A time axis in UTC, as everywhere in this project; a browser would take its own zone."""
+    """A time axis in UTC, as everywhere in this project; a browser would use its own zone."""
     return alt.X(f"utc{parts}({name}):{kind}", title=None)
 
 
 def show_reasons(place: Any, rows: pd.DataFrame) -> None:
     """The table of reasons, or that there are none."""
     if rows.empty:
-        place.info("Nothing was rejected so far.")
+        place.info("Nothing has been rejected so far.")
     else:
         place.table(by_reason(rows))
 

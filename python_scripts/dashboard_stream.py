@@ -1,4 +1,4 @@
-"""The page of the stream: totals, lag, temperatures, verdicts by minute, who reads which sensor."""
+"""The stream page: totals, lag, temperatures, verdicts by minute, who reads which sensor."""
 
 import time
 from contextlib import closing
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 VERDICTS = {"valid": GOOD, "invalid": BAD, "duplicate": NEUTRAL}
 LOCATIONS = [BLUE, WAITING, VIOLET]
-GAP = pd.Timedelta(minutes=1)  # a line is broken where nothing came for so long
-LEAST_SECONDS = 10  # that a rate is worked out over
+GAP = pd.Timedelta(minutes=1)  # a line is broken where nothing came for this long
+LEAST_SECONDS = 10  # over which a rate is computed
 NO_GROUP = Result("groups", "", [], [])
 START_BOTH = (
     "Start both, each in a terminal: `python streaming_pipeline/sensor_simulator.py` and "
@@ -77,7 +77,7 @@ def kafka_admin(address: str) -> KafkaAdminClient:
 
 
 def show_totals(totals: dict[str, int], consumer_lag: str) -> None:
-    """Each total, what is added to it a minute as far as this page saw it, and the lag."""
+    """Each total, its growth per minute since this page was opened, and the lag."""
     now = time.monotonic()
     seen: list[tuple[float, dict[str, int]]] = st.session_state.setdefault("seen", [])
     seen.append((now, totals))
@@ -91,7 +91,7 @@ def show_totals(totals: dict[str, int], consumer_lag: str) -> None:
             rate = f"{60 * grown / seconds:.0f} per minute" if seconds > LEAST_SECONDS else ""
             delta = rate if grown else None
             st.metric(name, f"{value:,}", delta, delta_color="off", width=150)
-        st.metric("consumer lag", consumer_lag, help=f"of {VALIDATOR_GROUP}; ? if it is not there")
+        st.metric("consumer lag", consumer_lag, help=f"of {VALIDATOR_GROUP}; ? if there is none")
 
 
 def show_temperatures(rows: pd.DataFrame) -> None:
@@ -133,7 +133,7 @@ def show_verdicts(connection: "Connection") -> None:
 
 
 def by_minute(rows: pd.DataFrame) -> alt.Chart:
-    """Valid, invalid and duplicate records of each minute, one on the other."""
+    """Valid, invalid and duplicate records of each minute, stacked."""
     long = rows.melt("minute", var_name="verdict", value_name="records")
     long["order"] = long["verdict"].map(list(VERDICTS).index)
     colours = alt.Color(
@@ -149,13 +149,13 @@ def by_minute(rows: pd.DataFrame) -> alt.Chart:
 
 
 def show_readers(sensors: pd.DataFrame, groups: Result) -> None:
-    """Which partition each sensor's readings come by, and which validator reads it."""
+    """Which partition each sensor's readings are in, and which validator reads it."""
     st.subheader("Sensor → partition → validator")
     if sensors.empty:
         st.info(f"No sensor has sent in the last 15 minutes. {START_BOTH}")
     else:
         st.graphviz_chart(readers(sensors, groups))
-        st.caption("The key of a message decides its partition; the group deals partitions out.")
+        st.caption("The key of a message decides its partition; the group assigns the partitions.")
 
 
 def readers(sensors: pd.DataFrame, groups: Result) -> str:

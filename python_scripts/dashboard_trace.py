@@ -61,7 +61,7 @@ def reading_form() -> Trace:
     """By sensor and time."""
     left, right = st.columns(2)
     sensor_id = left.text_input("Sensor", "sensor_1")
-    time = right.text_input("Time, with its zone", placeholder="2026-01-31T10:00:00Z")
+    time = right.text_input("Time, with time zone", placeholder="2026-01-31T10:00:00Z")
 
     def trace(settings: Settings) -> list[Step]:
         at = zoned(time)
@@ -94,7 +94,7 @@ def raw_form() -> Trace:
 
 
 def show(trace: Trace) -> None:
-    """The steps one below the other, or the sentence that says where it was looked for."""
+    """The steps one below the other, or a sentence that says where the page looked for it."""
     try:
         steps = trace(Settings())
     except (StackError, typer.BadParameter) as error:

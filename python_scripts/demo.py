@@ -39,7 +39,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def demo(
     seconds: Annotated[int, typer.Option(min=1, help="How long the sensors send.")] = 20,
 ) -> None:
-    """Run both pipelines and show what came of every record; 1 if the ledger does not balance."""
+    """Run both pipelines and show what became of every record; 1 if the ledger does not balance."""
     log_to_stderr()
     settings = Settings()
     begin = time.monotonic()
@@ -89,7 +89,7 @@ def run_stream(seconds: int) -> None:
     for title, table in tables.items():
         print(f"\n{title}\n{table}", end="", flush=True)
     if any(process.returncode for process in running.values()):
-        raise StackError("The stream did not end well; its last lines above say why.")
+        raise StackError("The stream failed; its last lines above say why.")
 
 
 def show_results(settings: Settings) -> None:

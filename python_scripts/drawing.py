@@ -6,7 +6,7 @@ from pipeline_common.tables import symbols_wanted
 
 
 def bar(value: float, largest: float, width: int = 30) -> str:
-    """A bar as long as `value` is beside `largest`, which fills `width` characters."""
+    """A bar for `value`, on a scale where `largest` fills `width` characters."""
     length = round(width * value / largest) if largest else 0
     return ("█" if symbols_wanted() else "#") * length
 
@@ -26,5 +26,5 @@ def tick(passed: bool) -> str:
 
 
 def warning(wanted: bool) -> str:
-    """A mark for a row that something is wrong with."""
+    """A mark for a row with something wrong."""
     return ("✗" if symbols_wanted() else "!") if wanted else ""

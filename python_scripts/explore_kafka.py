@@ -90,7 +90,7 @@ def peek(admin: KafkaAdminClient, address: str) -> list[Result]:
 
 
 def _read(consumer: KafkaConsumer, parts: list[TopicPartition]) -> list[tuple[object, ...]]:
-    """Read from where the consumer stands up to the end that its partitions have now."""
+    """Read from the consumer's position up to the current end of its partitions."""
     ends = consumer.end_offsets(parts)
     rows = []
     while any(consumer.position(part) < ends[part] for part in parts):
@@ -120,7 +120,7 @@ SECTIONS: dict[str, Callable[[KafkaAdminClient, str], list[Result]]] = {
 @app.command(help=__doc__)
 def main(
     sections: SectionNames = None,
-    bootstrap: Annotated[str, typer.Option(help="Another address than the settings'.")] = "",
+    bootstrap: Annotated[str, typer.Option(help="Address of another broker.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show Kafka: brokers, topics, partitions, keys, groups, members, peek."""

@@ -36,7 +36,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def raw(connection: "Connection") -> list[Result]:
-    """Raw rows, issues marked; in brackets what the rules say of those that are pending."""
+    """Raw rows, issues marked; in brackets what the rules say about pending ones."""
     latest = run_query(connection, "raw_latest")
     rows = [_marked(row) for row in as_objects(latest)]
     headers = [*latest.headers[:-2], "", "issues"]

@@ -21,7 +21,7 @@ SectionNames = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 Write = Annotated[bool, typer.Option("--write", help="Let console statements change data.")]
-Limit = Annotated[int, typer.Option(min=1, help="Rows that the console shows of one result.")]
+Limit = Annotated[int, typer.Option(min=1, help="Rows that the console shows per result.")]
 
 
 def queries(*names: str) -> Section:
@@ -30,10 +30,10 @@ def queries(*names: str) -> Section:
 
 
 def check_names(chosen: list[str] | None, known: Iterable[str]) -> None:
-    """Raise wrong usage, naming what there is, for a section that does not exist."""
+    """Raise a usage error that lists the sections, if one does not exist."""
     for name in chosen or ():
         if name not in known:
-            raise typer.BadParameter(f"{name} is none of: {', '.join(known)}")
+            raise typer.BadParameter(f"{name} is not one of {', '.join(known)}")
 
 
 def explore(

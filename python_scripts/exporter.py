@@ -1,8 +1,8 @@
-"""What the two databases and Kafka say of both pipelines, as metrics for Prometheus.
+"""What the two databases and Kafka say about both pipelines, as metrics for Prometheus.
 
 `make up MONITORING=1` starts it; docs/monitoring.md says what each metric is for. It looks at each
-server when Prometheus asks, as the login that may only look. So the figures are those of the
-database, whoever wrote them, and there are some also while no validator and no DAG runs.
+server when Prometheus asks, as the login that may only read. So the figures are those of the
+database, whoever wrote them, and are there even while no validator and no DAG run is active.
 """
 
 if __name__ == "__main__":
@@ -32,7 +32,7 @@ from pipeline_common.errors import StackError
 from pipeline_common.settings import Settings
 from python_scripts import pipeline_metrics as metrics
 
-#: A ledger counts all rows there are, so it is not asked for at each scrape.
+#: A ledger counts all rows, so it is not queried at each scrape.
 LEDGER_SECONDS = 60.0
 
 log = logging.getLogger("exporter")
@@ -41,7 +41,7 @@ Ask = Callable[[], Iterable[Metric]]
 
 
 def at_most_every(seconds: float, ask: Ask) -> Ask:
-    """`ask`, whose last answer is given again until so many seconds have passed."""
+    """`ask`, with its last answer cached for that many seconds."""
     answer: list[Metric] = []
     due = 0.0
 
@@ -96,9 +96,9 @@ class Exporter(Collector):
 
 @app.command(help=__doc__)
 def main(
-    host: Annotated[str, typer.Option(help="Answer Prometheus at this address.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Serve the metrics at this address.")] = "127.0.0.1",
     env_file: Annotated[
-        Path | None, typer.Option(help="Read the settings from here and not from .env.")
+        Path | None, typer.Option(help="Read the settings from this file, not from .env.")
     ] = None,
 ) -> None:
     """Answer Prometheus at EXPORTER_PORT until it is stopped."""
@@ -112,7 +112,7 @@ def main(
     except OSError as error:
         raise StackError(
             f"Metrics cannot be served at {host}:{port} ({error.strerror}). "
-            "Does one serve them already? Another port: EXPORTER_PORT"
+            "Is another exporter running? EXPORTER_PORT sets another port."
         ) from error
     log.info("metrics are at http://%s:%d/metrics", host, port)
     thread.join()

@@ -58,7 +58,7 @@ SELECT (SELECT count(*) FROM raw_products WHERE batch_id = %(id)s) AS raw,
        (SELECT count(*) FROM superseded_products WHERE batch_id = %(id)s) AS superseded,
        (SELECT count(*) FROM quarantine_products WHERE batch_id = %(id)s) AS quarantined"""
 
-#: What is done, the query that shows it, and the result's name in --json.
+#: Each step, the query that shows its result, and the result's name in --json.
 STEPS: list[tuple[Callable[["Connection", str], object], str, str]] = [
     (steps.load_to_raw_zone, RAW, "raw"),
     (steps.validate, VERDICTS, "verdicts"),
@@ -81,7 +81,8 @@ def walk(connection: "Connection", batch_id: str, products: list[bytes]) -> Iter
 @app.command(help=__doc__)
 def main(
     products: Annotated[
-        list[str] | None, typer.Argument(help="JSON, one product each; - reads lines from stdin.")
+        list[str] | None,
+        typer.Argument(help="JSON, one product each; - reads lines from standard input."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -24,12 +24,12 @@ def brokers(admin: KafkaAdminClient) -> Result:
 
 
 def topic_names(admin: KafkaAdminClient) -> list[str]:
-    """Topics that people made; those that Kafka keeps for itself begin with two underscores."""
+    """Topics that people created; Kafka's internal ones begin with two underscores."""
     return sorted(topic for topic in admin.list_topics() if not topic.startswith("__"))
 
 
 def offsets(admin: KafkaAdminClient, topics: list[str]) -> dict[TopicPartition, tuple[int, int]]:
-    """First offset that is still stored, and next offset to be written, of each partition."""
+    """For each partition, the first offset still stored and the next offset to be written."""
     parts = [
         TopicPartition(topic["name"], partition["partition_index"])
         for topic in admin.describe_topics(topics)

@@ -55,9 +55,9 @@ def rows(login: dict[str, Any], *names: str) -> list[list[tuple[Any, ...]]]:
 
 def connections(database: str, used: int, at_most: int) -> Iterator[Metric]:
     """How near the server is to refusing a login."""
-    text = "Connections that the server has"
+    text = "Connections that the server has now"
     yield gauge("database_connections", text, ["database"], [([database], used)])
-    text = "Connections that the server takes"
+    text = "Connections that the server allows"
     yield gauge("database_max_connections", text, ["database"], [([database], at_most)])
 
 

@@ -49,7 +49,7 @@ def result_of(connection: "Connection", name: str, text: str, parameters: Any = 
 
 
 def with_bars(result: Result, column: str) -> Result:
-    """The result with one more column that draws the values of `column` as bars."""
+    """The result with an additional column that draws the values of `column` as bars."""
     index = list(result.headers).index(column)
     values = [float(row[index] or 0) for row in result.rows]
     largest = max(values, default=0)

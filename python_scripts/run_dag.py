@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from batch_pipeline.parameters import ParameterError, read_parameters
-from pipeline_common.console import run, stderr
+from pipeline_common.console import counted, run, stderr
 from pipeline_common.settings import DAG_ID, Settings
 from python_scripts.airflow_api import follow, sign_in, trigger, wait_for_dag
 
@@ -31,7 +31,8 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command(help=__doc__)
 def main(
     parameters: Annotated[
-        list[str] | None, typer.Argument(help="NAME=VALUE, those of the form in Airflow's page.")
+        list[str] | None,
+        typer.Argument(help="NAME=VALUE, as in the trigger form of Airflow's web page."),
     ] = None,
 ) -> None:
     """Switch the DAG on, start a run and print each task as it ends; 1 if the run fails."""
@@ -41,15 +42,16 @@ def main(
         run_id = trigger(airflow, DAG_ID, conf)
         stderr.print(f"Run {run_id}", highlight=False)
         begin = time.monotonic()
-        with stderr.status("the first task runs") as line:
+        with stderr.status("the first task is running") as line:
             for number, (task, state) in enumerate(follow(airflow, DAG_ID, run_id), start=1):
                 print(f"{task:20} {state}", flush=True)
                 seconds = time.monotonic() - begin
-                line.update(f"{number} tasks have ended after {seconds:.0f} s, the next one runs")
+                ended = counted(number, "task")
+                line.update(f"{ended} finished after {seconds:.0f} s, the next one is running")
 
 
 def parameter(text: str) -> tuple[str, Any]:
-    """A name and its value, which is JSON if it can be read as such, else text."""
+    """A name and its value, parsed as JSON if possible, else kept as text."""
     name, equals, value = text.partition("=")
     if not equals:
         raise typer.BadParameter(f"{text} is not of the form NAME=VALUE")
@@ -60,7 +62,7 @@ def parameter(text: str) -> tuple[str, Any]:
 
 
 def checked(conf: dict[str, Any]) -> dict[str, Any]:
-    """The parameters, if the DAG has them all and they are what they may be; else wrong usage."""
+    """The parameters, if the DAG has them all and allows their values; else a usage error."""
     try:
         read_parameters(conf)
     except ParameterError as error:

@@ -42,7 +42,7 @@ def run_statements(arguments: dict[str, Any], text: str, *, limit: int, as_json:
 def split(text: str) -> tuple[str, ...]:
     """The statements, by PostgreSQL's own parser: no quote and no function body is cut."""
     if any(line.startswith("\\") for line in text.splitlines()):
-        raise StackError("A pipe takes SQL only; \\d and its like work at a terminal, or in psql.")
+        raise StackError("A pipe takes SQL only; \\d and the like work at a terminal, or in psql.")
     try:
         return tuple(pglast.split(text))
     except pglast.parser.ParseError as error:
@@ -71,7 +71,7 @@ def show(result: Result, limit: int, as_json: bool) -> None:
 
 
 def show_notice(said: psycopg.errors.Diagnostic) -> None:
-    """Print what the server remarks, such as "table does not exist, skipping"."""
+    """Print the server's notices, such as "table does not exist, skipping"."""
     stderr.print(f"{said.severity}: {visible(said.message_primary or '')}", markup=False)
 
 

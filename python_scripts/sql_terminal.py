@@ -59,7 +59,7 @@ def run_until_ctrl_c(executor: "pgexecute.PGExecute", sql: str) -> Any:
 
 
 def hand_over(arguments: dict[str, Any], limit: int) -> NoReturn:
-    """Be pgcli from here on, until its user leaves it."""
+    """Become pgcli from here on, until its user quits."""
     os.environ["TZ"] = "UTC"  # pgcli asks the server for times in the terminal's zone
     pgexecute.register_typecasters = show_text_escaped
     pgexecute.PGExecute.execute_normal_sql = run_until_ctrl_c

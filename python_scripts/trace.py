@@ -56,7 +56,7 @@ def record(
 @app.command()
 def reading(
     sensor_id: str,
-    time: Annotated[str, typer.Argument(help="with its zone: 2026-01-31T10:00:00Z")],
+    time: Annotated[str, typer.Argument(help="with time zone: 2026-01-31T10:00:00Z")],
     as_json: AsJson = False,
 ) -> None:
     """The reading of a sensor at a time."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from batch_pipeline.rules import DUPLICATE_IN_BATCH, RULE_VERSION, validate_record
+from pipeline_common.console import counted
 from pipeline_common.errors import StackError
 from pipeline_common.settings import DAG_ID
 from python_scripts.trace_records import Step, rows
@@ -16,7 +17,7 @@ LONGEST_TEXT = 2000  # characters of a raw row that are shown
 
 
 def trace_product(connection: "Connection", airflow_url: str, product_id: str) -> list[Step]:
-    """The path of every raw row that names the product, oldest first, and where it is now."""
+    """The path of every raw row that names the product, oldest first, and its current clean row."""
     found = rows(connection, "raw_rows_of_product", {"product_id": product_id})
     now = rows(connection, "product_in_clean_zone", {"product_id": product_id})
     if not found and not now:
@@ -62,9 +63,9 @@ def archived(row: dict[str, Any]) -> Step:
 
 
 def shortened(text: str) -> str:
-    """The text, or its begin and its length."""
+    """The text, or its beginning and how much is left out."""
     rest = len(text) - LONGEST_TEXT
-    return text if rest <= 0 else f"{text[:LONGEST_TEXT]} … and {rest} more characters"
+    return text if rest <= 0 else f"{text[:LONGEST_TEXT]} … and {counted(rest, 'more character')}"
 
 
 def stored_verdict(row: dict[str, Any]) -> str:
@@ -95,7 +96,7 @@ def zone(row: dict[str, Any]) -> str:
 
 
 def other_row(connection: "Connection", row: dict[str, Any]) -> list[Step]:
-    """The row that superseded this one, or that the batch had of the same product before."""
+    """The row that superseded this one, or the earlier row of the same product in the batch."""
     values = {"product_id": row["product_id"], "batch_id": row["batch_id"]}
     if row["superseded_at"]:
         newer = rows(connection, "product_in_clean_zone", values)

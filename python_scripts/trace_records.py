@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
+from pipeline_common.console import counted
 from pipeline_common.errors import StackError
 from pipeline_common.sql_files import read_sql
 from streaming_pipeline.places import kafka_time
@@ -19,7 +20,7 @@ READ_SECONDS = 10
 
 
 class Step(NamedTuple):
-    """One station of a record's path."""
+    """One step of a record's path."""
 
     step: str
     what: str
@@ -34,7 +35,7 @@ class Origin(NamedTuple):
 
 
 def rows(connection: "Connection", name: str, values: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows that sql/trace/<name>.sql gives, by column name."""
+    """The rows that sql/trace/<name>.sql returns, by column name."""
     with connection, connection.cursor() as cursor:
         cursor.execute(read_sql(f"trace/{name}"), values)
         headers = [column.name for column in cursor.description or ()]
@@ -85,7 +86,7 @@ def arrival_ms(record: ConsumerRecord, stored: list[dict[str, Any]]) -> int:
 
 
 def as_sent(kafka: str, origin: Origin) -> tuple[ConsumerRecord | None, list[Step]]:
-    """The record as Kafka holds it, or None, and what there is to say of it."""
+    """The record as Kafka holds it, or None, and the steps that describe it."""
     part = TopicPartition(origin.topic, origin.partition)
     with closing(KafkaConsumer(bootstrap_servers=kafka, bootstrap_timeout_ms=5000)) as consumer:
         known = consumer.partitions_for_topic(origin.topic) or set()
@@ -104,7 +105,7 @@ def as_sent(kafka: str, origin: Origin) -> tuple[ConsumerRecord | None, list[Ste
         for found in consumer.poll(timeout_ms=READ_SECONDS * 1000, max_records=1).values():
             if found[0].offset == origin.offset:
                 return found[0], describe(found[0])
-    return None, [Step("not in Kafka", "no record has this offset: a transaction's mark, perhaps")]
+    return None, [Step("not in Kafka", "no record has this offset: perhaps a transaction marker")]
 
 
 def describe(record: ConsumerRecord) -> list[Step]:
@@ -119,7 +120,7 @@ def describe(record: ConsumerRecord) -> list[Step]:
 
 
 def show(data: bytes | None) -> str:
-    """Bytes as text; what is no UTF-8 as escapes."""
+    """Bytes as text; what is not UTF-8 as escapes."""
     return "(null)" if data is None else data.decode(errors="backslashreplace")
 
 
@@ -139,7 +140,7 @@ def place(row: dict[str, Any]) -> str:
 
 
 def duplicate_of(connection: "Connection", reading: Reading) -> list[Step]:
-    """The stored reading that says the same."""
+    """The stored reading that has the same content."""
     values = {"sensor_id": reading.sensor_id, "time": reading.timestamp}
     return [
         Step(
@@ -150,16 +151,16 @@ def duplicate_of(connection: "Connection", reading: Reading) -> list[Step]:
 
 
 def where_it_would_be(connection: "Connection", origin: Origin) -> str:
-    """Why no table has the record: not read yet, or taken by retention."""
+    """Why no table has the record: not read yet, or deleted by retention."""
     looked = "looked at sensor_readings, sensor_readings_invalid, stream_duplicates"
     position = rows(connection, "position", origin._asdict())
     if not position:
         return f"{looked}; no validator has read this partition yet"
     if position[0]["next_offset"] <= origin.offset:
         at = f"offset {position[0]['next_offset']} since {position[0]['updated_at']}"
-        return f"{looked}; the validator is at {at}: it has not come so far"
+        return f"{looked}; the validator is at {at}: it has not got that far"
     expired = rows(connection, "expired", origin._asdict())
     if expired:
-        taken = sum(row["records"] for row in expired)
-        return f"{looked}; retention has taken {taken} records of this partition"
+        taken = counted(sum(row["records"] for row in expired), "record")
+        return f"{looked}; retention has deleted {taken} of this partition"
     return f"{looked}; no record has this offset, or its topic was deleted and created again"

@@ -41,7 +41,7 @@ def _row(login: dict[str, Any], query: str) -> tuple[Any, ...]:
 
 
 def samples_and_more(table: str, counts: tuple[int, ...], promised: int) -> str:
-    """The promised sample rows and what pipelines added, from the counts of samples and of all."""
+    """How many rows are samples and how many were added, from the counts of samples and of all."""
     samples, rows = counts
     found = f"{table}: {rows} rows = {samples} samples + {rows - samples} from pipelines"
     return expect(samples == promised, found)
@@ -95,7 +95,7 @@ def reading_rows(settings: Settings) -> str:
 
 
 def zookeeper(settings: Settings) -> str:
-    """The version that ZooKeeper tells of itself."""
+    """The version that ZooKeeper reports."""
     address = ("localhost", settings.zookeeper_port)
     try:
         with socket.create_connection(address, timeout=3) as line:
@@ -108,7 +108,7 @@ def zookeeper(settings: Settings) -> str:
 
 
 def kafka(settings: Settings) -> str:
-    """The broker answers under the address that it tells its clients."""
+    """The broker answers at the address that it advertises to its clients."""
     with _admin(settings) as admin:
         brokers = admin.describe_cluster()["brokers"]
         version = admin.get_broker_version_data(brokers[0]["broker_id"]).broker_version
@@ -168,7 +168,7 @@ def airflow_dag(settings: Settings) -> str:
     return f"DAG {DAG_ID} is {'paused' if answer.json()['is_paused'] else 'switched on'}"
 
 
-START = "make up starts it; make logs SERVICE={service} says why it ended"
+START = "make up starts it; make logs SERVICE={service} says why it stopped"
 INIT_SQL = "the init SQL did not run to its end; make logs SERVICE={service} says why"
 CHECKS = [
     Check("my_postgres", postgres_version, START),
@@ -178,7 +178,7 @@ CHECKS = [
     Check("my_timescaledb", reading_rows, INIT_SQL),
     Check("my_zookeeper", zookeeper, START),
     Check("my_kafka", kafka, START),
-    Check("my_kafka", topic, "make restart SERVICE={service} makes the topic"),
+    Check("my_kafka", topic, "make restart SERVICE={service} creates the topic"),
     Check("airflow_init", airflow_database, "make restart SERVICE={service} runs it again"),
     Check("airflow_webserver", airflow_web, START),
     Check("airflow_scheduler", airflow_parts, START),

@@ -1,4 +1,4 @@
-"""Check that every service of the stack is there and holds what a fresh stack promises.
+"""Check that every service of the stack answers and holds what a fresh stack should.
 
 \b
 python python_scripts/verify_setup.py           # now; exit 0 if every check passes, else 1
@@ -42,7 +42,7 @@ class Outcome(NamedTuple):
 
 
 def perform(check: Check, settings: Settings) -> Outcome:
-    """Run one check and say how it went."""
+    """Run one check and return its outcome."""
     try:
         return Outcome(check.service, True, check.look(settings), "")
     except FAULTS as fault:
@@ -67,7 +67,7 @@ def failed_services(outcomes: list[Outcome]) -> list[str]:
 
 
 def wait_until_well(settings: Settings, seconds: float) -> list[Outcome]:
-    """Run all checks again and again until they pass or the time is over; print what is missing."""
+    """Repeat all checks until they pass or time is up; print what is missing."""
     deadline = time.monotonic() + seconds
     printed: list[str] = []
     while failed := failed_services(outcomes := perform_all(settings)):
@@ -85,7 +85,7 @@ def main(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until every check passes.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check every service, its version and what a fresh stack promises to hold."""
+    """Check every service, its version and what a fresh stack should hold."""
     outcomes = wait_until_well(Settings(), WAIT_SECONDS if wait else 0)
     if as_json:
         print(json.dumps([outcome._asdict() for outcome in outcomes]))

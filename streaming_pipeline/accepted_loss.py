@@ -29,7 +29,7 @@ log = logging.getLogger("stream")
 def accept_loss(
     database: Database, topic: Topic, partition: int, stored: Offset, resume_at: int
 ) -> bool:
-    """Go on at offset `resume_at`, though the database waits for `stored`.
+    """Continue at offset `resume_at`, though the database expects `stored`.
 
     False if another member has moved it meanwhile: then the database is to be asked again. The
     offset moves last: if this is ended before, the loss is noticed again.

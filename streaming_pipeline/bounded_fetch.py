@@ -19,7 +19,7 @@ from streaming_pipeline.record import UNREADABLE, Record, size_of
 from streaming_pipeline.record_batch_format import records_of
 
 MAX_POLL_BYTES = 8 * 1024 * 1024
-#: What a list of records counts at least: also skipping takes time.
+#: The least that a list of records counts as: skipping takes time, too.
 _LEAST = 32 * 1024
 
 
@@ -137,7 +137,7 @@ class BoundedFetcher(Fetcher):  # type: ignore[misc]
             return room
         position = self._subscriptions.assignment[tp].position
         if position.offset != part.next_fetch_offset:
-            part.drain()  # an answer to a question from before a seek
+            part.drain()  # an answer to a request from before a seek
             return room
         records, room = part.take(room)
         before = self.stretches.get(tp.partition)
@@ -162,7 +162,7 @@ class BoundedConsumer(KafkaConsumer):  # type: ignore[misc]
         )
 
     def finish_join(self) -> None:
-        """Go on with a join of the group that has outlasted the poll in which it began.
+        """Continue a join of the group that has outlasted the poll in which it began.
 
         kafka-python 3.0.12 forgets it: such a member has no partitions from then on, sends no
         heartbeats and does not notice.

@@ -7,9 +7,9 @@ from streaming_pipeline.record import Record
 
 
 class Stretch(NamedTuple):
-    """A partition's log, read without a hole from offset `start` up to before `after`.
+    """A partition's log, read without a gap from offset `start` up to, but excluding, `after`.
 
-    Offsets without a record are marks of transactions, aborted records, or compacted away.
+    Offsets without a record are transaction markers, aborted records, or were compacted away.
     """
 
     start: int
@@ -27,7 +27,7 @@ class Poll(NamedTuple):
 
 
 class Held(NamedTuple):
-    """The offsets that Kafka holds of a partition: `first` up to before `end`."""
+    """The offsets that Kafka holds of a partition: `first` up to, but excluding, `end`."""
 
     first: int
     end: int

@@ -16,7 +16,7 @@ from streaming_pipeline.failures import is_transient
 from streaming_pipeline.waiting import FIRST_ANSWER_SECONDS, Server
 
 TIME_LIMIT_SECONDS = 60  # for one statement: the server ends it
-CUT_SECONDS = 150  # for one transaction: a server that has not answered by then is given up
+CUT_SECONDS = 150  # for one transaction: a server that has not answered by then is given up on
 Result = TypeVar("Result")
 
 

@@ -14,7 +14,7 @@ import lz4.frame
 import zstandard
 
 PIECE = 64 * 1024
-#: The back-references of zstd reach so far. Levels up to 21 stay below; the default (3) takes 2 MB.
+#: zstd's back-references reach this far. Levels up to 21 stay below; the default (3) takes 2 MB.
 MAX_ZSTD_WINDOW = 64 * 1024 * 1024
 #: Snappy has no stream: a block is decompressed whole. Producers make them of 32 kB, or of a batch.
 MAX_SNAPPY_BLOCK = 16 * 1024 * 1024
@@ -41,7 +41,7 @@ def pieces(codec: int, data: memoryview) -> Iterator[bytes]:
     """
     decoders = (_plain, _gzip, _snappy, _lz4, _zstd)
     if codec >= len(decoders):
-        raise ValueError(f"no codec has the number {codec}")
+        raise ValueError(f"there is no codec with number {codec}")
     return decoders[codec](data)
 
 

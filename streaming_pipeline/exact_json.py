@@ -1,7 +1,7 @@
 """The bytes of one record to a JSON object and back, with every digit that was sent.
 
-Strict where Python is lenient: no key twice, no deep nesting, UTF-8 only. NaN and Infinity, which
-are no JSON but are often sent, come out as floats: the rules have reasons of their own for them.
+Strict where Python is lenient: no repeated key, no deep nesting, UTF-8 only. NaN and Infinity,
+which are not JSON but are often sent, come out as floats: the rules have reasons for them.
 """
 
 import json
@@ -15,7 +15,7 @@ DEEPEST_NESTING = 32
 
 
 class RecordError(ValueError):
-    """The bytes are no record at all; the message is the reason code."""
+    """The bytes cannot be read as a record; the message is the reason code."""
 
 
 def parse(value: bytes | None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What kind of failure an error is: the one place that decides it.
 
 TRANSIENT   a server restarting, a connection lost, a deadlock, a failover: wait and try again.
-RECORD      the fault of a record: make the batch smaller until the one is found, quarantine it.
+RECORD      the fault of a record: make the batch smaller until the record is found, quarantine it.
 PERMANENT   no schema, no permission, a wrong setting: end with the true reason.
 
 PostgreSQL's errors are classified by SQLSTATE:
@@ -64,7 +64,7 @@ _TRANSIENT_KAFKA = (
 
 
 def kind_of(error: BaseException) -> Failure:
-    """The kind of an error; raises it if it is of no server (a fault of the program)."""
+    """The kind of an error; raises it if no server caused it (a bug in the program)."""
     if isinstance(error, psycopg2.Error):
         return _kind_of_database_error(error)
     if isinstance(error, errors.KafkaError):
@@ -77,9 +77,9 @@ def kind_of(error: BaseException) -> Failure:
 
 def _kind_of_database_error(error: psycopg2.Error) -> Failure:
     if error.diag.source_function == RAISE:
-        return Failure.RECORD  # a user's own trigger has looked at the row; it may say any SQLSTATE
+        return Failure.RECORD  # a user's own trigger has checked the row; it may raise any SQLSTATE
     state = error.pgcode
-    if state is None:  # it comes from the client: there is no connection, or no longer
+    if state is None:  # it comes from the client: there is no connection, or not any more
         lost = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
         if lost or type(error) is psycopg2.DatabaseError:
             return Failure.TRANSIENT
@@ -92,7 +92,7 @@ def _kind_of_database_error(error: psycopg2.Error) -> Failure:
 
 
 def is_of_a_server(error: BaseException) -> bool:
-    """Whether it comes from a database or from Kafka; else it is a fault of the program."""
+    """Whether it comes from a database or from Kafka; else it is a bug in the program."""
     return isinstance(error, psycopg2.Error | errors.KafkaError | OSError)
 
 
@@ -102,7 +102,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in one line."""
+    """The first line of an error's message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 

@@ -27,14 +27,14 @@ SETTINGS = {
 
 
 class _Assignments(ConsumerRebalanceListener):  # type: ignore[misc]
-    """What the group has given and taken; called within poll(), where it is only noted."""
+    """What the group has assigned and revoked; called within poll(), which only notes it."""
 
     def __init__(self) -> None:
         self.news: deque[set[int]] = deque()
         self.joining = True
 
     def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
-        """All are taken at first; those that stay are given again."""
+        """All are revoked at first; those that stay are assigned again."""
         self.joining = True
         self.news.append(set())
 
@@ -81,7 +81,7 @@ class KafkaPythonClient:
         try:
             self.consumer.seek(self._part(partition), offset)
         except (AssertionError, IllegalStateError, KeyError, ValueError):
-            return False  # a rebalance has come first: the next poll says so
+            return False  # a rebalance came first: the next poll says so
         return True
 
     def held(self, partitions: Iterable[int] | None = None) -> dict[int, Held]:

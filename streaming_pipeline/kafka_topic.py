@@ -22,7 +22,7 @@ class Topic(NamedTuple):
 
 
 def ensure_topic(bootstrap: str, name: str) -> Topic:
-    """Find the topic; the default one is made if it is missing, for a mistyped name must be said.
+    """Find the topic; only the default one is created if missing, so a mistyped name is reported.
 
     Raises KafkaError if no broker answers, StackError if there is no such topic.
     """
@@ -54,14 +54,14 @@ def _topics(admin: KafkaAdminClient) -> list[str]:
 
 
 def make_topic(bootstrap: str, name: str) -> None:
-    """Make a topic, as the default one is made, unless it is there."""
+    """Create a topic like the default one, unless it exists."""
     with closing(_admin(bootstrap)) as admin:
         _make(admin, name)
 
 
 def _make(admin: KafkaAdminClient, name: str) -> None:
     layout = {name: {"num_partitions": SENSOR_TOPIC_PARTITIONS}}
-    with suppress(TopicAlreadyExistsError):  # the other script was quicker
+    with suppress(TopicAlreadyExistsError):  # the other script was faster
         admin.create_topics(layout, wait_for_metadata=True)
 
 
@@ -70,7 +70,7 @@ def _admin(bootstrap: str) -> KafkaAdminClient:
         return KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=ANSWER_MS)
     except ValueError as error:
         raise StackError(
-            f"Kafka at {bootstrap}: that is no address ({error}). "
+            f"Kafka at {bootstrap}: that is not an address ({error}). "
             "KAFKA_BOOTSTRAP_SERVERS is host:port, or several with commas between them."
         ) from error
 
@@ -78,6 +78,6 @@ def _admin(bootstrap: str) -> KafkaAdminClient:
 def _no_topic(name: str, topics: list[str]) -> str:
     has = ", ".join(sorted(topic for topic in topics if not topic.startswith("__"))) or "none"
     return (
-        f"Kafka has no topic {name!r}, and only {SENSOR_TOPIC} is made automatically. "
+        f"Kafka has no topic {name!r}, and only {SENSOR_TOPIC} is created automatically. "
         f"Is the name right? It has: {has}"
     )

@@ -1,6 +1,6 @@
 """What a streaming script shows while it runs at a terminal: rate, lag, bars, the last rejection.
 
-Nothing is done for it record by record: twice a second a thread of rich looks at the counts that
+It adds no work per record: twice a second a thread of rich looks at the counts that
 the script keeps anyway. In a pipe, with NO_COLOR or TERM=dumb there is no view; the script writes
 log lines instead.
 """
@@ -24,7 +24,7 @@ from pipeline_common.untrusted import visible
 from streaming_pipeline.rows import Invalid
 
 REFRESHES_A_SECOND = 2
-RATE_SECONDS = 5.0  # a rate is the mean over so many
+RATE_SECONDS = 5.0  # a rate is the mean over this time
 MOST_PARTITIONS = 12
 MOST_BYTES = 200  # of a rejected record
 BAR = 30  # columns
@@ -32,16 +32,16 @@ COLOURS = {"valid": "green", "duplicate": "bright_black"}  # the others are inva
 
 
 class Figures(NamedTuple):
-    """What there is to show at a moment."""
+    """What there is to show at one moment."""
 
     counts: Mapping[str, int]  # records by what became of them
     partitions: Mapping[int, int]  # how far each partition is
-    lag: Mapping[int, int]  # by partition, what is still to be read; empty for who only writes
+    lag: Mapping[int, int]  # by partition, what is still to be read; empty in the simulator
     notes: list[str]  # lines below all this
 
 
 class LiveView:
-    """Draws figures, and works out the rates from those that it has seen before."""
+    """Draws figures, and computes the rates from the earlier ones."""
 
     def __init__(self, title: str, figures: Callable[[], Figures]) -> None:
         self.title = title

@@ -1,7 +1,7 @@
-"""What Prometheus may ask of simulator and validator; docs/monitoring.md says what each is for.
+"""The metrics of simulator and validator for Prometheus; docs/monitoring.md says what each is for.
 
-Nothing is counted for it record by record: the totals are those that the scripts keep anyway, and
-are looked at when Prometheus asks.
+They add no work per record: the totals are those that the scripts keep anyway, and are read when
+Prometheus asks.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,8 +20,10 @@ MetricsPort = Annotated[
 ]
 MetricsHost = Annotated[str, typer.Option(help="Serve them at this address.")]
 
-#: One server that goes up and down shows here before it shows in a log.
-RETRIES = Counter("stream_retries", "Attempts that failed because a server was away", ["server"])
+#: A server that goes up and down shows here before it shows in a log.
+RETRIES = Counter(
+    "stream_retries", "Attempts that failed because a server was unavailable", ["server"]
+)
 
 
 class Totals(Collector):
@@ -44,7 +46,7 @@ class Totals(Collector):
 
 
 def serve(port: int, host: str) -> None:
-    """Answer at http://host:port/metrics from a thread; raises StackError if that is taken."""
+    """Answer at http://host:port/metrics from a thread; raises StackError if the port is in use."""
     try:
         start_http_server(port, host)
     except OSError as error:

@@ -47,7 +47,7 @@ def hold(cursor: Cursor, these: dict[str, Any]) -> tuple[int, datetime]:
 
 
 def find(cursor: Cursor, these: dict[str, Any], records: list[Record]) -> dict[int, Place]:
-    """Where each of the records is now; not in it: those that are nowhere.
+    """Where each of the records is now; those that are nowhere are left out.
 
     The row of a batch that could not be read may be at an offset that has a row of its own. It is
     the place of its record only while that cannot be read.
@@ -61,7 +61,7 @@ def find(cursor: Cursor, these: dict[str, Any], records: list[Record]) -> dict[i
 
 
 def find_expired(cursor: Cursor, these: dict[str, Any]) -> set[int]:
-    """The offsets whose rows retention has taken."""
+    """The offsets whose rows retention has deleted."""
     cursor.execute(read_sql("stream/find_expired"), these)
     return {offset for first, after in cursor for offset in range(first, after)}
 

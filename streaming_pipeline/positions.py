@@ -1,4 +1,4 @@
-"""Where one member of the group reads on: known, doubtful or lost. Pure; talks to no server.
+"""Where one member of the group continues: known, doubtful or lost. Pure; talks to no server.
 
 Between two polls the position of a partition is either known, and then the next stretch of the log
 must begin there, or doubtful, and then nothing is taken until the database has been asked.
@@ -51,11 +51,11 @@ class Positions:
         self._replaced: dict[int, LastRead] = {}
 
     def assign(self, partitions: Iterable[int]) -> None:
-        """The group has dealt the partitions out: these are ours, and all are doubtful."""
+        """The group has assigned the partitions: these are ours, and all are doubtful."""
         self._next = dict.fromkeys(partitions)
 
     def accept(self, stretches: dict[int, Stretch]) -> dict[int, Stretch]:
-        """Those that begin where the one before ended; a partition with a hole is doubtful."""
+        """Those that begin where the one before ended; a partition with a gap is doubtful."""
         accepted = {}
         for partition, stretch in stretches.items():
             known = self._next.get(partition)
@@ -133,9 +133,9 @@ def to_compare(last: LastRead | None, next_offset: int, held: Held) -> LastRead 
 
 
 def resume_at(next_offset: int, same_topic: bool, held: Held, replaced: bool = False) -> int:
-    """Where to read on, given what the database waits for and what Kafka holds.
+    """Where to continue, given what the database expects and what Kafka holds.
 
-    Raises Lost if that is no longer to be had, or is `replaced` by other records.
+    Raises Lost if that is no longer available, or was `replaced` by other records.
     """
     if not same_topic:
         raise Lost("the topic was deleted and recreated since (another topic id)", held.first)

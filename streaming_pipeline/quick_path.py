@@ -1,6 +1,6 @@
-"""The fast path of validation: what is plainly valid in one step, all else by rules.py.
+"""The fast path of validation: clearly valid records in one step, all others by rules.py.
 
-It must give the verdicts of rules.validate_record and no others:
+It must give the same verdicts as rules.validate_record:
 tests/unit/streaming/test_quick_path.py tries to find a record on which they differ.
 """
 

@@ -1,4 +1,4 @@
-"""One member of the consumer group: reads on where the database says, not where Kafka says."""
+"""One member of the consumer group: resumes where the database says, not where Kafka says."""
 
 import logging
 import time
@@ -19,7 +19,7 @@ from streaming_pipeline.record_batch import Batch
 from streaming_pipeline.waiting import FIRST_ANSWER_SECONDS, Server
 
 POLL_SECONDS = 0.2
-#: Nothing came for so long: is Kafka there? The client hides that it is not.
+#: After so long without a record, ask whether Kafka is up: the client hides that it is not.
 SILENCE_SECONDS = 3.0
 log = logging.getLogger("stream")
 Answer = TypeVar("Answer")
@@ -116,9 +116,9 @@ class Reader:
             )
             if not self.accept_loss:
                 raise StackError(
-                    f"{sentence} To continue with what is there: --accept-loss"
+                    f"{sentence} To continue with what is left: --accept-loss"
                 ) from lost
-            log.warning("%s Going on at offset %d (--accept-loss).", sentence, lost.resume_at)
+            log.warning("%s Continuing at offset %d (--accept-loss).", sentence, lost.resume_at)
             to = lost.resume_at
             return to if accept_loss(self.database, self.topic, partition, stored, to) else None
 
@@ -132,7 +132,7 @@ class Reader:
         return {p: held.end - known[p] for p, held in self.held(list(known)).items()}
 
     def is_drained(self) -> bool:
-        """Whether the database has all that the topic holds, also what other members read.
+        """Whether the database has all that the topic holds, including what other members read.
 
         Not before the log of each partition of ours was compared with what was read of it.
         """

@@ -17,7 +17,7 @@ class Record(NamedTuple):
     log_append_time: bool  # whether kafka_ms is the broker's clock; else the producer's
     key: bytes | None
     value: bytes | None  # None: a tombstone
-    fault: str = ""  # a reason code of above: to quarantine, `value` is no value
+    fault: str = ""  # a reason code of above: to quarantine, `value` is not a value
 
 
 def size_of(record: Record) -> int:

@@ -22,7 +22,7 @@ _LONGEST_START = 30  # bytes of a record before its key: attributes and three va
 def records_of(batch: DefaultRecordBatch, partition: int) -> Iterator[list[Record]]:
     """The records of a batch in short lists, in the order of their offsets.
 
-    Empty lists come where much is skipped, so that the caller can pause.
+    Empty lists come where much is skipped, to let the caller pause.
     """
     reading = _Reading(batch, partition)
     if not batch.validate_crc():

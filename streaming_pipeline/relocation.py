@@ -1,6 +1,6 @@
 """Rows into the table where their records belong now, and out of the one where they were.
 
-Only rows that change are touched: also in compressed chunks the others stay as they are.
+Only rows that change are touched: the others stay as they are, even in compressed chunks.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ def put_readings(
     before: dict[int, Place],
     readings: list[Valid],
 ) -> tuple[set[int], Outcomes]:
-    """Readings into their table, and out of it what is none any more.
+    """Put readings into their table, and take out what is no longer one.
 
     Returns the offsets of later readings that made room for them, and the outcomes of those that
     are not in the table.
@@ -58,7 +58,7 @@ def put_rejections(
     before: dict[int, Place],
     rejections: list[Invalid],
 ) -> None:
-    """Records into quarantine, and out of it those that are there no more, or for other reasons."""
+    """Quarantine records, and delete rows of those that left, or stay for other reasons."""
     quarantined = {offset: place for offset, place in before.items() if place.table == INVALID}
     unchanged = {
         record.offset
@@ -74,7 +74,7 @@ def put_rejections(
 def put_duplicates(
     cursor: Cursor, topic: Topic, these: dict[str, Any], had: set[int], wanted: set[int]
 ) -> None:
-    """Note those that are duplicates now, forget those that are none any more."""
+    """Note those that are duplicates now, forget those that no longer are."""
     if had - wanted:
         parameters = these | {"offsets": list(had - wanted)}
         cursor.execute(read_sql("stream/delete_duplicates"), parameters)

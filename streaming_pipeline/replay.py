@@ -1,4 +1,4 @@
-"""Re-validate, by the rules of today, what the database has read and Kafka still holds.
+"""Re-validate by today's rules what the database has read and Kafka still holds.
 
 Record by record, in the order of the offsets: what the rules now take leaves quarantine, what they
 no longer take enters it. It goes beside live validators, and one that was ended at any moment is
@@ -35,11 +35,13 @@ app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 
 
 def utc_time(text: str) -> datetime:
-    """A time with its zone, as 2026-11-24T08:00:00Z."""
+    """A time with its zone, such as 2026-11-24T08:00:00Z."""
     try:
         return msgspec.convert(text, AWARE_TIME)
     except msgspec.ValidationError:
-        raise typer.BadParameter(f"{text!r} is no time with a zone: 2026-11-24T08:00:00Z") from None
+        raise typer.BadParameter(
+            f"{text!r} is not a time with a zone, such as 2026-11-24T08:00:00Z"
+        ) from None
 
 
 def report(replay: Replay) -> str:
@@ -69,17 +71,20 @@ def replay_topic(topic: str, since: datetime | None, *, dry_run: bool = False) -
     finally:
         print(report(replay))
     if stopping.is_set():
-        raise StackError("Stopped before the end: run the replay again, it may be repeated.")
+        raise StackError("Stopped before the end: run the replay again; repeating it is safe.")
 
 
 @app.command()
 def main(
     *,
-    topic: Annotated[str, typer.Option(help="Kafka topic to read again.")] = SENSOR_TOPIC,
+    topic: Annotated[str, typer.Option(help="Kafka topic to replay.")] = SENSOR_TOPIC,
     since: Annotated[
         datetime | None,
         typer.Option(
-            "--from", parser=utc_time, metavar="TIME", help="Only what Kafka has received since."
+            "--from",
+            parser=utc_time,
+            metavar="TIME",
+            help="Replay only what Kafka has received since.",
         ),
     ] = None,
     dry_run: Annotated[

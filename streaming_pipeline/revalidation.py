@@ -1,4 +1,4 @@
-"""Re-validate stored records: put each where it belongs by the rules of today.
+"""Re-validate stored records: put each where it belongs by today's rules.
 
 A batch of one partition is one transaction that holds the partition's row of `stream_offsets`.
 """
@@ -56,7 +56,7 @@ class Revalidated(NamedTuple):
 def revalidate(connection: Connection, batch: Batch, dry_run: bool = False) -> Revalidated:
     """Re-validate one partition's batch; in a dry run, roll everything back afterwards.
 
-    What retention has taken does not come back.
+    What retention has deleted does not come back.
     """
     [(partition, records)] = batch.records.items()
     stretch = batch.expected[partition], batch.after[partition]
@@ -74,7 +74,7 @@ def revalidate(connection: Connection, batch: Batch, dry_run: bool = False) -> R
         end, expired_before = hold(cursor, these)
         if records and records[-1].offset >= end:  # a validator will read them, and count them
             raise StackError(
-                f"Partition {partition} is to be read again from offset {end} on: --accept-loss or "
+                f"Partition {partition} will be read again from offset {end} on: --accept-loss or "
                 "a restored backup has set it back. Start the replay again."
             )
         before = find(cursor, these, records)
@@ -116,7 +116,7 @@ def may_move(record: Record, place: Place, expired_before: datetime) -> bool:
 def put(
     cursor: Cursor, batch: Batch, these: dict[str, Any], before: dict[int, Place]
 ) -> dict[int, Place]:
-    """Put each record where it belongs by the rules of today: where that is."""
+    """Put each record where it belongs by today's rules; returns where that is."""
     offsets = [record.offset for part in batch.records.values() for record in part]
     readings, rejections = validate(batch, before)
     made_room, outcomes = put_readings(cursor, batch.topic, these, before, readings)
@@ -135,7 +135,7 @@ def put(
 
 
 def validate(batch: Batch, before: dict[int, Place]) -> tuple[list[Valid], list[Invalid]]:
-    """Readings and rejections by the rules of today, as of each record's arrival."""
+    """Readings and rejections by today's rules, as of each record's arrival."""
     readings: list[Valid] = []
     rejections: list[Invalid] = []
     for part in batch.records.values():
@@ -152,7 +152,7 @@ def validate(batch: Batch, before: dict[int, Place]) -> tuple[list[Valid], list[
 def recount(
     cursor: Cursor, these: dict[str, Any], *, records: int = 0, duplicates: int = 0
 ) -> None:
-    """Change the partition's counts by so many."""
+    """Change the partition's counts by these amounts."""
     if records or duplicates:
         change = {"records": records, "duplicates": duplicates}
         cursor.execute(read_sql("stream/recount"), these | change)

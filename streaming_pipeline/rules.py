@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from streaming_pipeline.exact_json import RecordError, as_json, leaves, parse, parse_exactly
 
-# Raise it with every change of a rule; then streaming_pipeline/replay.py re-validates.
+# Increase it with every change of a rule; then streaming_pipeline/replay.py re-validates.
 RULE_VERSION = 2
 
 RANGES = {
@@ -63,7 +63,7 @@ FIELDS = frozenset(Reading.__struct_fields__) - {"extra"}
 
 
 class Rejection(NamedTuple):
-    """An invalid record: its sensor, where one could be read, and why."""
+    """An invalid record: its sensor, if one could be read, and why."""
 
     sensor_id: str | None
     issues: list[str]
@@ -138,7 +138,7 @@ def timestamp_of(
 
 
 def wrong_time(timestamp: datetime, kafka_ms: int, received_ms: int) -> str | None:
-    """Why a reading cannot be of that time, or None."""
+    """Why a reading cannot have that time, or None."""
     if not received_ms - OLDEST_MS <= kafka_ms <= received_ms + NEWEST_MS:
         return "kafka_timestamp_out_of_range"
     age_ms = kafka_ms - timestamp.timestamp() * 1000

@@ -17,8 +17,8 @@ from streaming_pipeline.simulated_readings import Message
 from streaming_pipeline.waiting import Server
 
 UNACKNOWLEDGED_AT_MOST = 20_000  # bounds memory while the broker is unavailable
-FLUSH_SECONDS = 130  # kafka-python gives a record up after 120
-STOP_SECONDS = 4  # the same, once we are to stop
+FLUSH_SECONDS = 130  # kafka-python gives up on a record after 120
+STOP_SECONDS = 4  # the same, once we have been told to stop
 SENDING = {
     "acks": "all",
     "linger_ms": 5,
@@ -95,7 +95,7 @@ class Sender:
         return {"acknowledged": self.acknowledged.total(), "failed": self.failed.total()}
 
     def unanswered(self) -> int:
-        """Messages on their way."""
+        """Messages sent and not yet answered."""
         return self.sent - self.acknowledged.total() - self.failed.total()
 
 

@@ -47,9 +47,9 @@ def main(
     metrics_host: MetricsHost = "127.0.0.1",
     as_json: Annotated[bool, typer.Option("--json", help="Print the totals as JSON.")] = False,
 ) -> None:
-    """Send readings until Ctrl-C, or as --duration and --count say; print what was sent.
+    """Send readings until Ctrl-C, --duration or --count ends it; print what was sent.
 
-    Exit code: 0 if all that was sent was acknowledged, and --duration or --count came to their end;
+    Exit code: 0 if all that was sent was acknowledged and --duration or --count was reached;
     1 if not; 2 for wrong usage.
     """
     log_to_stderr()

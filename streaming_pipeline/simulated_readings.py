@@ -1,4 +1,4 @@
-"""What the simulated sensors say: endless readings, some of them faulty on purpose.
+"""What the simulated sensors send: endless readings, some of them faulty on purpose.
 
 The same seed gives the same readings; only their times are those of the run.
 """
@@ -38,7 +38,7 @@ def messages(seed: int, sensors: dict[str, str]) -> Iterator[Message]:
     while True:
         for sensor_id, location in sensors.items():
             kind = rng.choices(kinds, weights)[0]
-            # One sensor, one reading at one time: also when they come quicker than the clock ticks.
+            # A sensor has one reading per time, even if they come faster than the clock ticks.
             last_time[sensor_id] = max(
                 datetime.now(timezone.utc), last_time[sensor_id] + MICROSECOND
             )

@@ -1,8 +1,8 @@
-"""SIGINT and SIGTERM end a script in good order, at the latest after GRACE_SECONDS.
+"""SIGINT and SIGTERM shut a script down gracefully, within GRACE_SECONDS.
 
 The first signal sets an event that every loop and every wait looks at. If the script has not ended
-GRACE_SECONDS later (a library that waits forever, a database that holds a lock), it is ended by a
-thread of its own: the totals are printed, the exit code is 1, the servers roll back what was open.
+GRACE_SECONDS later (a library that waits forever, a database that holds a lock), a separate thread
+ends it: the totals are printed, the exit code is 1, the servers roll back what was open.
 A second signal ends the process at once.
 """
 
@@ -32,7 +32,7 @@ def stop_on_signals(
         signal.signal(signum, signal.SIG_DFL)
         stopping.set()
         last_resort = Timer(grace_seconds, _end_at_once, [grace_seconds, print_totals])
-        last_resort.daemon = True  # so that it does not keep a script that ends in time
+        last_resort.daemon = True  # so that it does not hold up a script that ends in time
         last_resort.start()
 
     signal.signal(signal.SIGINT, stop)
@@ -42,7 +42,7 @@ def stop_on_signals(
 
 def _end_at_once(after: float, print_totals: Callable[[], None]) -> None:
     log.warning(
-        "no graceful shutdown within %.0f s: ending now; what is not committed is read again", after
+        "no graceful shutdown within %.0f s: exiting; uncommitted records will be read again", after
     )
     with suppress(Exception):
         print_totals()

@@ -88,7 +88,7 @@ def store_straight(cursor: Cursor, topic: Topic, readings: list[Valid]) -> bool:
         if not isinstance(error, psycopg2.errors.UniqueViolation):  # that is just a duplicate
             log.warning("the database refuses a reading of this batch: %s", first_line(error))
         stored = 0
-    if stored < len(readings):  # a trigger can drop rows without a word
+    if stored < len(readings):  # a trigger can drop rows silently
         cursor.execute("ROLLBACK TO SAVEPOINT straight")
     return stored == len(readings)
 
@@ -103,7 +103,7 @@ def store_carefully(cursor: Cursor, topic: Topic, readings: list[Valid]) -> Outc
     except psycopg2.Error as error:
         if kind_of(error) is not Failure.RECORD:
             raise
-        # Emptied by TRUNCATE, or every later scan would go over the rows of all attempts so far.
+        # TRUNCATE empties it; otherwise every later scan would read the dead rows of all attempts.
         cursor.execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part; TRUNCATE staging")
         if len(readings) == 1:
             return {origin_of(readings[0]): REJECTED}

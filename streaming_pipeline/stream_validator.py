@@ -37,13 +37,14 @@ app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 def main(
     *,
     exit_when_idle: Annotated[
-        float | None, typer.Option(min=0.1, help="Stop when no record came for this many seconds.")
+        float | None,
+        typer.Option(min=0.1, help="Stop when no record has come for this many seconds."),
     ] = None,
     topic: Annotated[str, typer.Option(help="Kafka topic to read.")] = SENSOR_TOPIC,
     group: Annotated[str, typer.Option(help="Consumer group to join.")] = VALIDATOR_GROUP,
     accept_loss: Annotated[
         bool,
-        typer.Option("--accept-loss", help="Continue although Kafka has deleted unread records."),
+        typer.Option("--accept-loss", help="Continue even if Kafka has deleted unread records."),
     ] = False,
     metrics_port: MetricsPort = None,
     metrics_host: MetricsHost = "127.0.0.1",
@@ -79,7 +80,7 @@ def main(
         ) from error
     if exit_when_idle and not drained:
         raise StackError(
-            "Stopped before the topic was read to its end: start it again to continue."
+            "Stopped before the end of the topic was reached: start it again to continue."
         )
 
 

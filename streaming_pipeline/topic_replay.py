@@ -1,4 +1,4 @@
-"""Goes over a topic again, partition by partition, and re-validates it by the rules of today."""
+"""Reads a topic again, partition by partition, and re-validates it by today's rules."""
 
 import logging
 import time
@@ -30,7 +30,7 @@ log = logging.getLogger("replay")
 
 
 class Replay:
-    """Goes over a topic again, from the beginning or from a time."""
+    """Reads a topic again, from the beginning or from a time."""
 
     def __init__(
         self,
@@ -170,6 +170,6 @@ def refuse_another_record(partition: int, stored: offsets.Offset, stretch: Stret
 
 
 def summarize(connection: Connection) -> None:
-    """Let the index of offsets know the rows that were written last."""
+    """Make the index of offsets cover the rows that were written last."""
     with transaction(connection) as cursor:
         cursor.execute(read_sql("stream/summarize_offsets"))

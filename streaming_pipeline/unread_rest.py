@@ -45,7 +45,7 @@ def last_offset(offset: int, head: bytes) -> int:
 def readable_rests(
     cursor: Cursor, these: dict[str, Any], records: list[Record], start: int, after: int
 ) -> list[Rest]:
-    """The rests of which a stretch, from `start` up to before `after`, has read some or all."""
+    """The rests that a stretch, from `start` up to before `after`, has read in part or in full."""
     cursor.execute(read_sql("stream/find_rests"), these | {"start": start, "after": after})
     rests = [
         Rest(offset, last_offset(offset, bytes(head or b"")), time) for offset, time, head in cursor

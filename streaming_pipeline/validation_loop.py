@@ -1,4 +1,4 @@
-"""The loop of a stream validator: read and validate a batch while the one before is written."""
+"""The loop of a stream validator: read and validate a batch while the previous one is written."""
 
 import logging
 import time
@@ -21,7 +21,7 @@ log = logging.getLogger("stream")
 
 
 class Validator:
-    """Reads and validates one batch while its thread writes the one before."""
+    """Reads and validates one batch while its thread writes the previous one."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Validator:
         self.last_said = time.monotonic()
         self.last_rejection: Invalid | None = None
         self.known: dict[int, int] = {}  # how far each partition is read
-        self.lag: dict[int, int] = {}  # what was left of it when we looked last
+        self.lag: dict[int, int] = {}  # what was left of it at the last check
         self.reader = Reader(
             settings.kafka_bootstrap_servers,
             topic,
@@ -81,7 +81,7 @@ class Validator:
         return drained
 
     def say(self, batch: Batch, now: float) -> None:
-        """Once in a while, look how far we are: for the live view, else for a log line."""
+        """Once in a while, check the progress: for the live view, else for a log line."""
         if batch.rejections:
             self.last_rejection = batch.rejections[-1]
         self.known = self.reader.positions.known()
@@ -98,7 +98,7 @@ class Validator:
         return Figures(self.totals, self.known, self.lag, rejection_notes(self.last_rejection))
 
     def hand_over(self, batch: Batch) -> None:
-        """Have a batch written once the one before it is; psycopg2 releases the GIL meanwhile."""
+        """Have a batch written once the previous one is; psycopg2 releases the GIL meanwhile."""
         self.settle()
         positions = self.reader.positions
         if batch.expected.keys() & set(positions.doubtful()):  # it followed on a refused batch

@@ -27,9 +27,9 @@ Result = TypeVar("Result")
 
 
 class Server:
-    """A server that may be away.
+    """A server that may be unavailable.
 
-    One that has answered before is waited for without end. One that never has may not be there at
+    One that has answered before is waited for indefinitely. One that never has may not exist at
     all, or refuse this login: the wait for its first answer is bounded.
     """
 

@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 
 
 class TooMuch(Exception):
-    """A batch needs more time or more locks than one transaction may have."""
+    """A batch needs more time or more locks than one transaction may take."""
 
 
 class Writer:
@@ -69,7 +69,7 @@ def do_in_parts(
         except psycopg2.Error as error:
             if batch.size > 1 and is_too_much(error):
                 raise TooMuch(first_line(error)) from error
-            if kind_of(error) is Failure.RECORD:  # though single readings are left out
+            if kind_of(error) is Failure.RECORD:  # although single readings were left out
                 raise StackError(
                     f"The database refuses what should go to quarantine: {first_line(error)}. "
                     "Remove the constraint or trigger on sensor_readings_invalid."
@@ -79,7 +79,7 @@ def do_in_parts(
     try:
         yield database.do(attempt)
     except TooMuch as error:
-        log.warning("%d records are too much at once, trying halves: %s", batch.size, error)
+        log.warning("%d records are too many at once, trying halves: %s", batch.size, error)
         for half in batch.halves():
             yield from do_in_parts(database, action, half)
 

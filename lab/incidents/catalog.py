@@ -1,4 +1,4 @@
-"""Every incident by its cause, and causes that are none of ours."""
+"""Every incident by its cause, and causes that no incident has."""
 
 import random
 
@@ -25,24 +25,24 @@ INCIDENTS: dict[str, Incident] = {
 CAUSES: dict[str, tuple[str, str]] = {
     "broker-down": ("the Kafka broker does not answer", "its address"),
     "chunks-too-short": ("a hypertable gets far too many chunks", "number of such chunks"),
-    "connection-wrong": ("Airflow's connection leads astray", "name of the database"),
+    "connection-wrong": ("Airflow's connection points to the wrong place", "name of the database"),
     "connections-exhausted": ("a program takes all connections of a login", "application_name"),
     "dag-broken": ("the DAG's file cannot be imported", "last line of the error"),
     "dag-paused": ("the DAG is switched off", "id of a run that waits"),
     "duplicate-flood": ("a sensor sends the same reading over and over", "sensor_id"),
-    "index-missing": ("a query reads a whole table for want of an index", "name of the index"),
+    "index-missing": ("a query reads a whole table for lack of an index", "name of the index"),
     "key-changed": ("a sensor sends with another key", "sensor_id"),
     "lock-held": ("a forgotten session holds a lock that others wait for", "its pid"),
     "member-stuck": ("a member of our group holds partitions and reads nothing", "its client id"),
-    "password-changed": ("a login is refused for its password", "the login"),
-    "retention-short": ("Kafka deletes before it was read", "partition"),
+    "password-changed": ("a login is refused because of its password", "the login"),
+    "retention-short": ("Kafka deletes records before they are read", "partition"),
     "rule-version-bad": ("rows were validated by rules that were wrong", "rule_version"),
     "second-group": ("another consumer group reads the topic, too", "name of the group"),
     "sensor-clock-wrong": ("a sensor's clock is wrong", "sensor_id"),
     "sensor-silent": ("a sensor sends nothing", "sensor_id"),
     "temporary-space-short": ("no room on disk for temporary files", "the limit, as 48kB"),
     "topic-unread": ("messages go to a topic that nobody reads", "name of the topic"),
-    "transaction-left-open": ("an old snapshot keeps VACUUM from its work", "pid of its session"),
+    "transaction-left-open": ("an old snapshot holds VACUUM back", "pid of its session"),
     "validator-old": ("a validator of an older release runs", "rule_version"),
     "vendor-renamed-field": ("a vendor has renamed a field", "the new name"),
     "vendor-silent": ("a vendor sends nothing", "name of the vendor"),

@@ -1,6 +1,6 @@
 """The process behind an incident: a program that somebody started and forgot.
 
-It prints one line of JSON once it does what it is there for, and ends when it is ended, when the
+It prints one line of JSON once it has started its work, and ends when it is killed, when the
 server ends its session, or after a working day.
 """
 
@@ -28,7 +28,7 @@ START_SECONDS = 60
 END_SECONDS = 20
 #: Why it has not begun after that time.
 IN_THE_WAY = {
-    "hold_sessions": "somebody else holds the lock. Let the batch that runs end",
+    "hold_sessions": "somebody else holds the lock. Wait until the running batch has ended",
     "join_group": "it got no partition. Stop a validator first",
 }
 
@@ -48,7 +48,7 @@ def start(what: str, note: Note, **task: Any) -> dict[str, Any]:
     )
     assert process.stdin
     assert process.stdout
-    note(process=process.pid)  # it does nothing before it has its task
+    note(process=process.pid)  # it does nothing until it has its task
     with process.stdin as stdin:
         stdin.write(json.dumps({"what": what} | task).encode())
     with process.stdout as stdout:

@@ -53,7 +53,7 @@ def chunk_interval(settings: Settings, chance: random.Random, note: Note) -> Non
     sensor = f"gateway_{chance.randrange(1, 100)}"
     ((day,),) = ask(admin, "newest_day_without_chunk")
     if day is None:
-        raise StackError("Each of the last 80 days has readings: start one of another seed.")
+        raise StackError("Each of the last 80 days has readings: start one with another seed.")
     ((interval,),) = ask(admin, "chunk_interval")
     memory = {"sensor": sensor, "day": day.isoformat(), "readings": READINGS}
     note(interval=interval, **memory)
@@ -73,9 +73,9 @@ def chunks_are_short(settings: Settings, memory: Memory) -> str | None:
         return f"{memory['sensor']} has {stored} readings, not {memory['readings']}: put them back."
     ((interval,),) = ask(settings.timescale, "chunk_interval")
     if interval not in ("1 day", memory["interval"]):
-        return "The next chunk of the hypertable would be as wrong as the last ones."
+        return "The next chunk of the hypertable would be as short as the last ones."
     if left := short_chunks(settings):
-        return f"New chunks will be right. {left} chunks that are shorter than a day are left."
+        return f"New chunks will be right. Chunks shorter than a day that are left: {left}."
     return None
 
 

@@ -86,7 +86,7 @@ SECOND_GROUP = Incident(
     hints=(
         "Who reads from Kafka? Each consumer group gets every message.",
         "explore_kafka.py groups has a row for each group and partition, with its member.",
-        "The evidence is the name of the group that is none of ours. explore_kafka.py members has "
+        "The evidence is the name of the group that is not ours. explore_kafka.py members has "
         "its member's client id, which ends with the id of its process: end that.",
     ),
     inject=second_group,
@@ -95,13 +95,13 @@ SECOND_GROUP = Incident(
     put_back=end_member,
 )
 STUCK_MEMBER = Incident(
-    symptom="A validator runs, says no error, and yet the readings of some sensors do not arrive, "
-    "or of none. (If none of yours runs, start one: stream_validator.py.)",
+    symptom="A validator runs and logs no error, and yet readings of some sensors do not arrive, "
+    "or none at all. (If none of yours runs, start one: stream_validator.py.)",
     hints=(
         "Which partitions have a lag that does not shrink? explore_kafka.py groups.",
         "Each partition has one member of the group. How many members are there, and how many "
         "validators have you started?",
-        "The evidence is the client id of the member that is no validator (explore_kafka.py "
+        "The evidence is the client id of the member that is not a validator (explore_kafka.py "
         "members). It ends with the id of its process: end that, and read what is left.",
     ),
     inject=stuck_member,

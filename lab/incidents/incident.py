@@ -1,4 +1,4 @@
-"""What an incident is, and the few words with the databases that all of them need."""
+"""What an incident is, and the few database functions that all of them need."""
 
 import random
 from collections.abc import Callable

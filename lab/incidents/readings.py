@@ -85,7 +85,7 @@ def new_topic(settings: Settings, chance: random.Random) -> str:
         ((stored,),) = ask(settings.reader(settings.timescale), "topic_has_rows", values)
         if topic not in taken and not stored:
             return topic
-    raise StackError("Each topic of this incident is there already: start one of another seed.")
+    raise StackError("All topics of this incident exist already: start one with another seed.")
 
 
 def unread(settings: Settings, topic: str = SENSOR_TOPIC) -> str | None:
@@ -93,7 +93,7 @@ def unread(settings: Settings, topic: str = SENSOR_TOPIC) -> str | None:
     bootstrap = settings.kafka_bootstrap_servers
     with closing(KafkaAdminClient(bootstrap_servers=bootstrap)) as admin:
         if topic not in topic_names(admin):
-            return f"There is no topic {topic} any more, and its records were never stored."
+            return f"Topic {topic} no longer exists, and its records were never stored."
         topic_id = str(admin.describe_topics([topic])[0]["topic_id"])
         ends = {part.partition: end for part, (_, end) in offsets(admin, [topic]).items()}
     values = {"topic": topic, "topic_id": topic_id}
@@ -167,7 +167,7 @@ FLOOD = Incident(
     put_back=leave,
 )
 UNREAD_TOPIC = Incident(
-    symptom="The people of a new hall have connected their sensors. Kafka acknowledges what they "
+    symptom="The team of a new hall has connected its sensors. Kafka acknowledges what they "
     "send, no validator rejects anything, and no reading of theirs is ever stored.",
     hints=(
         "Where do acknowledged messages go? explore_kafka.py topics counts them.",

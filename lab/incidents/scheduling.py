@@ -85,7 +85,9 @@ def run_is_not_done(settings: Settings, memory: Memory) -> str | None:
         answer = airflow.get(f"{DAG}/dagRuns/{memory['run_id']}").raise_for_status()
     state = answer.json()["state"]
     if state != "success":
-        return f"The run {memory['run_id']} is {state}: repair what keeps it, then let it end."
+        return (
+            f"The run {memory['run_id']} is {state}: repair what holds it up, then let it finish."
+        )
     return not_loaded(settings, memory["run_id"])
 
 
@@ -131,8 +133,8 @@ PAUSED_DAG = Incident(
     put_back=put_airflow_back,
 )
 WRONG_CONNECTION = Incident(
-    symptom="The newest run of product_batch_pipeline gets nowhere: its tasks are tried again and "
-    "again, then they are red. pipeline_db itself answers, ask explore_postgres.py.",
+    symptom="The newest run of product_batch_pipeline gets nowhere: its tasks are retried, then "
+    "fail. pipeline_db itself answers: try explore_postgres.py.",
     hints=(
         "Read the log of a task that failed: what does it say of the database?",
         "Where do the tasks' address and login come from? Airflow, Admin, Connections.",

@@ -42,7 +42,7 @@ def still_there(settings: Settings, memory: Memory) -> str | None:
     """Whether the program still has a session, on either server."""
     logins = (settings.postgres, settings.timescale)
     count = sum(len(ask(login, "sessions_of_program", memory)) for login in logins)
-    return f"What disturbs is still there ({count} of the server's sessions)." if count else None
+    return f"What causes it is still there (sessions on the server: {count})." if count else None
 
 
 def end_sessions(settings: Settings, memory: Memory) -> None:

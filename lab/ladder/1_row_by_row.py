@@ -2,8 +2,8 @@
 
 Right:  every record is written before the next one is read.
 Wrong:  a round trip and a transaction for each record are slow. Kafka learns of the position every
-        5 s only, so a crash repeats up to 5 s of rows (doubled). One record that is no reading ends
-        the process, and again after each restart: its partition is stuck for good (lost).
+        5 s only, so a crash repeats up to 5 s of rows (doubled). One record that is not a reading
+        ends the process, again after each restart: its partition is stuck for good (lost).
 Fails:  poison, before, after, zombie
 """
 

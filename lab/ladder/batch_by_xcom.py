@@ -60,7 +60,7 @@ def append(connection: "Connection", rows: Rows) -> int:
 
 @dag(schedule=None, catchup=False, default_args={"retries": 3})
 def batch_by_xcom() -> None:
-    """Each task is given what the one before has returned."""
+    """Each task gets what the one before returned."""
 
     @task
     def extract_products() -> list[str]:

@@ -1,4 +1,4 @@
--- The newest day, of those before yesterday, of which no reading is stored
+-- The newest day before yesterday for which no reading is stored
 SELECT max(day)::date AS day
 FROM generate_series(current_date - 80, current_date - 2, INTERVAL '1 day') AS day
 WHERE NOT EXISTS (

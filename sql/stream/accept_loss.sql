@@ -1,4 +1,4 @@
--- Only where the offset is still what this member has seen: another one may have been here. The last
+-- Only where the offset is still what this member has seen: another one may have moved it. The last
 -- record before it is known only while there is one.
 UPDATE stream_offsets
 SET topic_id = %(topic_id)s, next_offset = %(next_offset)s, updated_at = now(),

@@ -1,1 +1,1 @@
-"""What the pipelines are measured by: `make bench-stream`, `make bench-batch`; no tests."""
+"""Benchmarks of the pipelines: `make bench-stream`, `make bench-batch`; these are not tests."""

@@ -355,7 +355,9 @@ def test_there_is_a_case_for_each_incident() -> None:
 
 
 @pytest.mark.parametrize("cause", CASES)
-def test_only_a_repair_closes(cause: str, settings: Settings, state_file: Path) -> None:
+def test_only_a_repair_closes(
+    cause: str, settings: Settings, state_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     case = CASES[cause]
     said, memory = start(cause)
     try:
@@ -371,7 +373,11 @@ def test_only_a_repair_closes(cause: str, settings: Settings, state_file: Path) 
         assert "Not yet." in refused(script.check)
         case.repair(settings, memory)
         until_gone(settings, memory, cause)
+        capsys.readouterr()
         script.check()
+        closing_line = " ".join(capsys.readouterr().out.split())  # the screen's width wraps it
+        assert re.search(rf"Incident {seed_of(cause)}: minutes \d+, hints 0", closing_line)
+        assert closing_line.endswith("wrong answers 2.")
         assert not state_file.exists()
     finally:
         INCIDENTS[cause].put_back(settings, memory)
@@ -493,7 +499,7 @@ def test_a_topic_that_was_there_is_left_alone(
     make_topic(settings.kafka_bootstrap_servers, "topic_of_the_learner")
     before = changed(settings)
     try:
-        assert "is there already" in refused(script.start, seed_of("topic-unread"))
+        assert "exist already" in refused(script.start, seed_of("topic-unread"))
         assert changed(settings) == before
     finally:
         readings.delete_topic(settings, {"topic": "topic_of_the_learner"})

@@ -90,7 +90,7 @@ def measured(
         list(map(str, command)), stdout=subprocess.PIPE, env=environment, check=False
     )
     if done.returncode:
-        raise StackError(f"{contender} failed; its last words are above.")
+        raise StackError(f"{contender} failed; its last output is above.")
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -160,7 +160,7 @@ def compare(
     peers: Annotated[bool, typer.Option(help="Measure the other ways too.")] = True,
     naive_rows: Annotated[int, typer.Option(help="Rows for the row-by-row way.")] = 20_000,
     dag: Annotated[bool, typer.Option(help="Measure Airflow's own time too.")] = True,
-    write: Annotated[bool, typer.Option(help="Put the tables into the page in docs/.")] = False,
+    write: Annotated[bool, typer.Option(help="Write the tables to the page in docs/.")] = False,
 ) -> None:
     """Measure all contenders and print rows/s, CPU seconds, peak memory and ratios."""
     results: list[Result] = []

@@ -1,4 +1,4 @@
-"""What else one could validate a batch with; bench.py runs each in an environment of its own.
+"""Other ways to validate a batch; bench.py runs each in an environment of its own.
 
 python peers.py CONTENDER LOGIN ROWS
 

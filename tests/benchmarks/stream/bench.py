@@ -67,7 +67,7 @@ def say(figure: Figure) -> Figure:
 @app.command()
 def main(
     records: Annotated[
-        int, typer.Option(min=1000, help="Records that all are compared on.")
+        int, typer.Option(min=1000, help="Number of records to compare all contenders on.")
     ] = 1_000_000,
     peers: Annotated[bool, typer.Option(help="Measure the other ways too.")] = True,
     report: Annotated[bool, typer.Option(help="Write docs/streaming-benchmark.md.")] = False,

@@ -96,7 +96,7 @@ def time_processes(
 ) -> Cost:
     """Start processes at once; end them when `done` says so, or wait until they end on their own.
 
-    Raises StackError, with their last words, if one of them fails.
+    Raises StackError, with their last output, if one of them fails.
     """
     with tempfile.TemporaryFile() as log, running(place, commands, log) as processes:
         begin = time.monotonic()

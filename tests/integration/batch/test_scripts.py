@@ -66,6 +66,8 @@ def test_the_validator_reads_the_file_that_is_named(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "3 records: 2 valid, 1 to quarantine" in done.stdout
     assert "not_utf8" in done.stdout
+    file.write_text(product("A"))
+    assert "\n1 record: 1 valid, 0 to quarantine" in script("validator", str(file)).stdout
 
 
 @pytest.mark.parametrize("file", ["no/such/file", "."])
@@ -160,7 +162,7 @@ def test_reprocess_says_in_one_sentence_that_the_table_refuses_what_the_rules_le
             cursor.execute("ALTER TABLE clean_products DROP CONSTRAINT stricter")
             admin.commit()
     assert done.returncode == 1
-    assert "The table refuses a row that the rules let pass" in done.stderr
+    assert "The table rejects a row that the rules accept" in done.stderr
     assert '"stricter"' in done.stderr
     assert "Traceback" not in done.stderr
     assert places(connection, "run") == {"vendor/1": "clean"}

@@ -37,4 +37,4 @@ def test_what_is_empty_says_what_to_do(shown: str) -> None:
     assert "No record in the last ten minutes. Start both" in shown
     assert "No sensor has sent in the last 15 minutes. Start both" in shown
     assert "No run yet. Start one: `python python_scripts/run_dag.py`" in shown
-    assert "Nothing was rejected so far." in shown
+    assert "Nothing has been rejected so far." in shown

@@ -81,7 +81,7 @@ def test_what_the_rules_pass_and_the_table_refuses_is_a_sentence(
         )
     done = script("insert_and_validate", CHAIR)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "The table refuses a row that the rules let pass" in done.stderr
+    assert "The table rejects a row that the rules accept" in done.stderr
     assert '"stricter"' in done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
     assert unfinished(pipeline_db) == []

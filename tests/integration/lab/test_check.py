@@ -166,7 +166,7 @@ def test_json_is_for_teachers(runner: CliRunner) -> None:
 def test_a_number_that_there_is_not_is_wrong_usage(learner: Learner) -> None:
     done = run(learner, "0")
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"0 is none of 1 to {len(EXERCISES)}" in done.stderr
+    assert f"0 is not between 1 and {len(EXERCISES)}" in done.stderr
 
 
 def test_a_stack_that_is_down_is_no_failed_check(tmp_path: Path, learner: Learner) -> None:

@@ -399,8 +399,8 @@ def test_a_new_cluster_does_not_write_into_the_archive_of_the_lost_one(
     ("arguments", "said"),
     [
         (["my_redis"], "my_redis is none of"),
-        (["--time", "yesterday"], "is no time"),
-        (["--time", "2026-11-24T08:00:00"], "has no zone"),
+        (["--time", "yesterday"], "is not a time"),
+        (["--time", "2026-11-24T08:00:00"], "has no time zone"),
         (["--time", "2999-01-01T00:00:00Z"], "is in the future"),
     ],
 )

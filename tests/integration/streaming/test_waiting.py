@@ -275,7 +275,7 @@ def test_stopped_before_the_topic_is_drained_it_ends_with_1(pipeline: Pipeline) 
     validator.send_signal(signal.SIGINT)
     out, err = ended(validator, 1)
     assert "| in " in out
-    assert "before the topic was read to its end" in err
+    assert "before the end of the topic was reached" in err
 
 
 def test_a_simulator_stopped_while_kafka_is_away_prints_its_totals(
