@@ -47,8 +47,9 @@ def show_zones(connection: "Connection") -> None:
     left.graphviz_chart(flow(frame(connection, "batch_zones").iloc[0].to_dict()))
     right.subheader("What the stock is worth")
     worth = alt.Chart(frame(connection, "inventory_value"), height=HEIGHT).mark_bar(color=BLUE)
-    category = alt.Y("category:N", title=None, sort="-x").axis(labelOverlap=False)
-    right.altair_chart(worth.encode(x=alt.X("value:Q", title="US dollars"), y=category))
+    category = alt.Y("category:N", title=None, sort="-x").axis(labelOverlap=False, labelFlush=False)
+    dollars = alt.X("value:Q", title="US dollars").axis(format="~s", tickCount=6)
+    right.altair_chart(worth.encode(x=dollars, y=category))
 
 
 def show_runs(connection: "Connection") -> None:

@@ -108,13 +108,12 @@ def by_location(temperatures: pd.DataFrame) -> alt.Chart:
     ordered = temperatures.sort_values(["location", "time"])
     gap = ordered.groupby("location")["time"].diff() > GAP
     ordered["piece"] = gap.groupby(ordered["location"]).cumsum().astype(int)
+    legend = alt.Legend(orient="top", columns=alt.ExprRef("width < 500 ? 2 : 3"))  # a phone's two
     lines: alt.Chart = alt.Chart(ordered, height=HEIGHT).mark_line()
     return lines.encode(
         x=utc("time", "hoursminutesseconds"),
         y=alt.Y("temperature:Q", title="°C").scale(zero=False),
-        color=alt.Color("location:N", title=None, legend=alt.Legend(orient="top", columns=2)).scale(
-            range=LOCATIONS
-        ),
+        color=alt.Color("location:N", title=None, legend=legend).scale(range=LOCATIONS),
         detail="piece:N",
     )
 

@@ -290,3 +290,7 @@ def test_the_pictures(
     page.get_by_role("button", name="Follow it").click()
     expect(page.get_by_text("superseded_products, since")).to_be_visible()
     page.screenshot(path=folder / "dashboard-trace.png")
+    page.set_viewport_size({"width": 1280, "height": 860})
+    page.goto(f"{address}lab")
+    expect(page.get_by_text(re.compile("exercises are done"))).to_be_visible()
+    page.screenshot(path=folder / "dashboard-lab.png")
