@@ -28,7 +28,7 @@ import typer
 from pipeline_common.console import run, stderr
 from pipeline_common.errors import StackError
 from pipeline_common.settings import PROJECT_FOLDER
-from pipeline_common.tables import table
+from pipeline_common.tables import screen_width, table
 from tests.faults.stream_drills import DRILLS, run_drill
 from tests.faults.stream_lab import Lab
 from tests.faults.stream_ledger import Ledger
@@ -82,7 +82,7 @@ def in_a_lab(name: str, seeds: range) -> list[tuple[int, Ledger]]:
 @app.command()
 def main(
     drill: Annotated[str, typer.Argument(help=" | ".join(DRILLS))] = "after-commit",
-    runs: Annotated[int, typer.Option(min=1, help="Streams side by side, each with a seed.")] = 1,
+    runs: Annotated[int, typer.Option(min=1, help="Runs, each with a seed of its own.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of the first run.")] = 1,
     every: Annotated[
         bool, typer.Option("--all", help="Every drill; writes the page in docs/.")
@@ -98,7 +98,7 @@ def main(
         done = [each for group in at_once for each in in_a_lab(name, group)]
         faults = sum(faults for faults, _ in done)
         rows.append(row(DRILLS[name].title, faults, [ledger for _, ledger in done]))
-    print(table(rows, HEADERS))
+    print(table(rows, HEADERS, screen_width()))
     if every:
         write_report(rows)
 
