@@ -1,10 +1,12 @@
 """`make test`: what failed beside other tests runs once more, alone and on fresh servers.
 
 A test that passes then is printed: it needs more of the machine than it should, or is flaky. One
-that fails twice fails the run. A test's neighbours run with it, as they may build on each other.
+that fails twice fails the run. A test's neighbours run with it, as they may build on each other:
+its file or its folder, but of all pages only its own, as each page starts from a fresh stack.
 """
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,17 @@ from tests.parallel import unit
 LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
 #: More than these is a fault, not chance.
 MOST_UNITS = 5
+PAGES = "tests/acceptance/readme/test_pages.py"
+PAGE = re.compile(re.escape(PAGES) + r"::\w+\[([\w./-]+\.md):")
+
+
+def alone(name: str, failed: list[str]) -> list[str]:
+    """What pytest is asked for to run a unit again."""
+    of_unit = [test for test in failed if unit(test) == name]
+    pages = {found[1] for test in of_unit if (found := PAGE.match(test))}
+    if pages and all(map(PAGE.match, of_unit)):
+        return [PAGES, "-k", " or ".join(sorted(pages))]
+    return [name]
 
 
 def main() -> int:
@@ -23,8 +36,9 @@ def main() -> int:
     if not 0 < len(units) <= MOST_UNITS:
         return 1
     print(f"Once more, alone: {', '.join(units)}", flush=True)
-    command = [sys.executable, "-m", "pytest", "-m", "not slow", *units]
-    status = subprocess.run(command, check=False).returncode
+    command = [sys.executable, "-m", "pytest", "-m", "not slow"]
+    runs = [subprocess.run([*command, *alone(name, failed)], check=False) for name in units]
+    status = max(run.returncode for run in runs)
     if status == 0:
         print("Passed alone, failed beside others:", *failed, sep="\n  ")
     return status

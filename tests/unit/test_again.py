@@ -43,6 +43,21 @@ def test_its_neighbours_run_with_it(tmp_path: Path) -> None:
     assert again(tmp_path, "test_it.py::test_two").returncode == 0
 
 
+def test_of_the_pages_only_that_with_the_failed_block_runs(tmp_path: Path) -> None:
+    pages = tmp_path / "tests/acceptance/readme/test_pages.py"
+    pages.parent.mkdir(parents=True)
+    pages.write_text(
+        "import pytest\n\n"
+        "blocks = ['docs/a-1.md:3 x', 'docs/a-1.md:9 y', 'docs/b.md:3 x']\n\n"
+        "@pytest.mark.parametrize('block', blocks)\n"
+        "def test_a_block(block):\n    assert 'docs/a-1.md' in block\n"
+    )
+    test = "tests/acceptance/readme/test_pages.py::test_a_block[docs/a-1.md:9 y]"
+    done = again(tmp_path, test)
+    assert done.returncode == 0, done.stdout
+    assert "2 passed, 1 deselected" in done.stdout
+
+
 def test_nothing_runs_if_no_test_failed_or_too_many_did(tmp_path: Path) -> None:
     assert again(tmp_path).returncode == 1
     many = [f"test_{number}.py::test_one" for number in range(6)]
