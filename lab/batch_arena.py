@@ -176,7 +176,10 @@ def main(
     rows = []
     with stack_of_its_own("batch-arena", "my_postgres") as stack:
         for name in BATCHES:
-            verdicts = [run_drill(stack, name, drill).in_words() for drill in DRILLS]
+            verdicts = []
+            for drill in DRILLS:
+                with stderr.status(f"{name}: {drill}"):
+                    verdicts.append(run_drill(stack, name, drill).in_words())
             stderr.print(f"{name}: {'; '.join(verdicts)}", markup=False)
             rows.append([name, *verdicts])
     headers = ["batch", *DRILLS]

@@ -86,9 +86,10 @@ def measured(
     command = [python, Path(__file__).with_name(script), contender, json.dumps(login), rows, *more]
     environment = os.environ | {"PYTHONPATH": str(PROJECT_FOLDER)}
     stderr.print(f"{contender}, {rows:,} rows")
-    done = subprocess.run(
-        list(map(str, command)), stdout=subprocess.PIPE, env=environment, check=False
-    )
+    with stderr.status(contender):
+        done = subprocess.run(
+            list(map(str, command)), stdout=subprocess.PIPE, env=environment, check=False
+        )
     if done.returncode:
         raise StackError(f"{contender} failed; its last output is above.")
     return dict(json.loads(done.stdout.splitlines()[-1]))

@@ -282,6 +282,7 @@ def test_the_pictures(
     page.set_viewport_size({"width": 1280, "height": 860})
     page.goto(f"{address}batch")
     expect(node(page, "pending: 4")).to_be_visible()
+    expect(page.get_by_text("duplicate_in_batch").first).to_be_visible()
     page.screenshot(path=folder / "dashboard-batch.png")
     page.set_viewport_size({"width": 1280, "height": 1080})
     page.goto(f"{address}trace")
