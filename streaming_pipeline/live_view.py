@@ -62,13 +62,16 @@ class LiveView:
         head = f"{self.title}, {now - self.begin:.0f} s: {count:,} records, {rate:,.1f}/s"
         if figures.lag:
             head += f", lag {sum(figures.lag.values()):,}"
-        rates = {
-            partition: (position - old.partitions.get(partition, position)) / seconds
-            for partition, position in sorted(figures.partitions.items())
-        }
+        rates = {p: self.rate_of(p, now) for p in sorted(figures.partitions)}
         notes = [Text(visible(note), overflow="ellipsis", no_wrap=True) for note in figures.notes]
         tables = by_partition(rates, figures.lag), shares(figures.counts)
         return Group(Text(head, style="bold"), *tables, *notes)
+
+    def rate_of(self, partition: int, now: float) -> float:
+        """Records per second of a partition since it was first seen, RATE_SECONDS ago at most."""
+        positions = [(when, f.partitions) for when, f in self.seen if partition in f.partitions]
+        (first, before), (_, after) = positions[0], positions[-1]
+        return (after[partition] - before[partition]) / max(now - first, 0.001)
 
 
 def now_of(figures: Figures) -> Figures:
