@@ -48,10 +48,10 @@ trap 'end_server; rm -rf "$private" ${unfinished:+"$unfinished"}' EXIT
 trap 'exit 130' INT TERM HUP
 # The private server of a restore that was killed with -9 would go on writing to what this one makes.
 left=$(head -n 1 "$new/postmaster.pid" 2>/dev/null || true)
-is_left() { [ -n "$left" ] && tr '\0' ' ' 2>/dev/null < "/proc/$left/cmdline" | grep -qF -- "-D $new "; }
-if is_left 2>/dev/null; then
+is_left() { [ -n "$left" ] && tr '\0' ' ' < "/proc/$left/cmdline" | grep -qF -- "-D $new "; } 2>/dev/null
+if is_left; then
     kill -QUIT "$left"
-    while is_left 2>/dev/null; do sleep 0.1; done
+    while is_left; do sleep 0.1; done
 fi
 
 # Move all but PG_VERSION from one folder to another; fail if something is in the way.

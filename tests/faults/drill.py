@@ -96,7 +96,7 @@ def main(
     for name in DRILLS if every else [drill]:
         at_once = [range(s, s + 1) for s in seeds] if DRILLS[name].one_by_one else [seeds]
         done = [each for group in at_once for each in in_a_lab(name, group)]
-        faults = sum(faults for faults, _ in done)
+        faults = sum(count for count, _ in done)
         rows.append(row(DRILLS[name].title, faults, [ledger for _, ledger in done]))
     print(table(rows, HEADERS, screen_width()))
     if every:
