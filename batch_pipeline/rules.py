@@ -122,7 +122,7 @@ def _in_cents(price: Decimal) -> tuple[Decimal | None, str | None]:
         return None, "price_not_positive"
     if price > HIGHEST_PRICE:
         return None, "price_out_of_range"
-    cents = price.quantize(CENT, context=MONEY)
+    cents = price.quantize(CENT, None, MONEY)  # by keyword it takes twice as long
     # 19.990 is 19.99; 19.999 would have to be rounded, and we do not round money.
     return (cents, None) if cents == price else (None, "price_too_precise")
 
