@@ -105,7 +105,9 @@ def _currency_of(record: dict[str, Any], issues: list[str]) -> str | None:
 
 
 def _read_price(value: Any) -> tuple[Decimal | None, str | None]:
-    if isinstance(value, NUMBERS) and not isinstance(value, bool):
+    if isinstance(value, Decimal):
+        return value, None
+    if isinstance(value, int) and not isinstance(value, bool):
         return Decimal(value), None
     if not isinstance(value, str):
         return None, "price_missing" if value is None else "price_wrong_type"
