@@ -1,6 +1,6 @@
 """One Kafka record as the reader hands it over: bytes, nothing decoded."""
 
-from typing import NamedTuple
+import msgspec
 
 #: Reason codes for records that could not be read; `raw` then holds the record batch of Kafka's
 #: log that they are in, as it was sent (of the first such record only: it is the same batch).
@@ -8,7 +8,7 @@ UNREADABLE = "unreadable_batch"
 TOO_LARGE = "too_large"
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """A record and where it is. Headers are skipped, not decoded: no rule asks for them."""
 
     partition: int

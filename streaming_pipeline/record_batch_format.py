@@ -75,7 +75,7 @@ class _Reading:
         begin, size = 0, len(buffer)
         safe = size if is_last else size - _LONGEST_START
         while self.left and begin < safe:
-            length, position = decode_varint(buffer, begin)
+            length, position = _varint(buffer, begin)
             end = position + length
             if length < 0:
                 raise ValueError(f"a record of {length} bytes")
@@ -86,12 +86,12 @@ class _Reading:
             if byte < 0x80:
                 delta, position = (byte >> 1) ^ -(byte & 1), position + 1
             else:
-                delta, position = decode_varint(buffer, position)
+                delta, position = _varint(buffer, position)
             byte = buffer[position]
             if byte < 0x80:
                 offset, position = base_offset + (byte >> 1), position + 1
             else:
-                offset, position = decode_varint(buffer, position)
+                offset, position = _varint(buffer, position)
                 offset += base_offset
             if not self.next_offset <= offset <= last_offset:
                 raise ValueError(f"offset {offset} after {self.next_offset - 1}")
@@ -120,13 +120,21 @@ class _Reading:
 
 def _bytes_at(buffer: bytes, position: int, end: int) -> tuple[bytes | None, int]:
     """Bytes with their length before them (-1: none)."""
-    length = buffer[position]
-    if length < 0x80:
-        length, position = (length >> 1) ^ -(length & 1), position + 1
-    else:
-        length, position = decode_varint(buffer, position)
+    length, position = _varint(buffer, position)
     if length == -1:
         return None, position
     if not 0 <= length <= end - position:
         raise ValueError(f"a field of {length} bytes")
     return buffer[position : position + length], position + length
+
+
+def _varint(buffer: bytes, position: int) -> tuple[int, int]:
+    """A number of one or two bytes, as nearly all are, faster than decode_varint; and its end."""
+    number = buffer[position]
+    if number < 0x80:
+        return (number >> 1) ^ -(number & 1), position + 1
+    second = buffer[position + 1]
+    if second < 0x80:
+        number += (second - 1) << 7
+        return (number >> 1) ^ -(number & 1), position + 2
+    return decode_varint(buffer, position)  # type: ignore[no-any-return]

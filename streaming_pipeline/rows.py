@@ -6,7 +6,7 @@ https://www.postgresql.org/docs/15/sql-copy.html, "Binary Format".
 """
 
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from functools import lru_cache
 from struct import Struct
 from typing import Any
@@ -14,7 +14,7 @@ from uuid import UUID
 
 from streaming_pipeline.kafka_topic import Topic
 from streaming_pipeline.record import Record
-from streaming_pipeline.rules import RULE_VERSION, Reading, Rejection
+from streaming_pipeline.rules import MICROSECOND, RULE_VERSION, Reading, Rejection
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
@@ -26,7 +26,6 @@ ARRAY = Struct("!iiIii")  # dimensions, whether one is NULL, type, length, numbe
 
 POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
 POSTGRES_EPOCH_MS = int(POSTGRES_EPOCH.timestamp() * 1000)
-MICROSECOND = timedelta(microseconds=1)
 
 Valid = tuple[Record, Reading]
 Invalid = tuple[Record, Rejection, int]  # ... when it arrived, in ms since 1970 UTC

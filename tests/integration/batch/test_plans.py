@@ -2,11 +2,9 @@
 
 Not with its square, and not with the batches before it.
 
-auto_explain reports, for every statement that the steps execute, the plan and the rows that each of
-its nodes went through. A nested loop over a batch shows as far more rows than the batch has.
+A nested loop over a batch shows as a node that went through far more rows than the batch has.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -19,6 +17,7 @@ from batch_pipeline import report, steps
 from batch_pipeline.scraper import VENDORS, scrape
 from tests.databases import as_admin
 from tests.integration.batch.conftest import run_batch
+from tests.plans import Plans, explained, nodes, rows_seen
 
 #: What the planner knows, and the sizes of the batch that it then meets. Above 20,000 rows a fresh
 #: database was slow: a nested loop over the table that the statement filled.
@@ -29,42 +28,11 @@ FACTOR = 4
 ALLOWANCE = 10_000  # a loop over a few dozen rows is the right plan
 LOOPS = 100
 NIGHTS = 10  # with these, all rows of a zone are more than those of a night and the allowance
-EXPLAIN = """
-    LOAD 'auto_explain';
-    SET auto_explain.log_min_duration = 0;
-    SET auto_explain.log_analyze = on;
-    SET auto_explain.log_timing = off;
-    SET auto_explain.log_format = json;
-    SET auto_explain.log_level = notice"""
-
-
-class Plans:
-    """Takes a connection's notices and keeps the plans among them, as psycopg2 asks for: a list."""
-
-    def __init__(self) -> None:
-        self.found: list[dict[str, Any]] = []
-
-    def append(self, notice: str) -> None:
-        _, is_plan, plan = notice.partition("plan:\n")
-        if is_plan:
-            self.found.append(json.loads(plan))
 
 
 def products(rows: int, seed: int) -> dict[str, Iterator[str]]:
     """`rows` records of three vendors; any two batches have most of their products in common."""
     return {vendor: scrape(vendor, rows // len(VENDORS), seed) for vendor in VENDORS}
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", ()):
-        yield from nodes(child)
-
-
-def rows_seen(node: dict[str, Any]) -> float:
-    """Rows that a node returned or threw away, over all of its loops."""
-    removed = sum(value for key, value in node.items() if key.startswith("Rows Removed"))
-    return float(node["Actual Loops"] * (node["Actual Rows"] + removed))
 
 
 def assert_linear(plans: Plans, rows: int) -> None:
@@ -79,17 +47,6 @@ def assert_linear(plans: Plans, rows: int) -> None:
             kind, seen, loops = node["Node Type"], rows_seen(node), node["Actual Loops"]
             assert seen <= FACTOR * rows + ALLOWANCE, f"{kind}: {seen:,.0f} rows: {plan}"
             assert kind != "Seq Scan" or loops <= LOOPS, f"{kind}, {loops} times: {plan}"
-
-
-def explained(login: dict[str, Any]) -> tuple[Connection, Plans]:
-    """A connection whose plans are kept; only a superuser may load auto_explain."""
-    connection = psycopg2.connect(**as_admin(login))
-    plans = Plans()
-    connection.notices = plans
-    with connection, connection.cursor() as cursor:
-        cursor.execute(EXPLAIN)
-        cursor.execute("SET SESSION AUTHORIZATION %s", [login["user"]])
-    return connection, plans
 
 
 def execute(connection: Connection, sql: str) -> None:

@@ -39,6 +39,10 @@ def plain(**fields: Any) -> bytes:
 @example(plain(location=None, extra=1), None, NOON_MS, 0)
 @example(plain(temperature=float("nan"), firmware=float("nan")), None, NOON_MS, 0)
 @example(plain(location="timestamp", timestamp="2026-11-24T12:00:00.1234567Z"), None, NOON_MS, 0)
+@example(plain(timestamp="2026-11-24T11:30:00Z"), None, NOON_MS, 0)
+@example(plain(timestamp="2026-11-24T11:29:59.999999Z"), None, NOON_MS, 0)
+@example(plain(timestamp="2026-11-24T12:05:00Z"), None, NOON_MS, 0)
+@example(plain(timestamp="2026-11-24T12:05:00.000001Z"), None, NOON_MS, 0)
 @example(plain(timestamp="1970-01-01T00:20:00Z"), None, 20 * 60 * 1000, 0)
 @example(plain(timestamp="1969-12-31T23:59:00Z"), None, 6 * 60 * 1000, 0)
 def test_both_ways_say_the_same(
