@@ -9,12 +9,11 @@ import logging
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
-from io import BytesIO
+from io import BytesIO, StringIO
 from typing import NamedTuple
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
-from psycopg2.extras import execute_values
 
 from pipeline_common.sql_files import read_sql
 from streaming_pipeline.failures import Failure, first_line, kind_of
@@ -160,8 +159,11 @@ def insert_rejections(cursor: Cursor, topic: Topic, rejections: list[Invalid]) -
 
 def insert_duplicates(cursor: Cursor, topic: Topic, duplicates: Iterable[Origin]) -> None:
     """Note where in Kafka the duplicates are."""
-    rows = [(*topic, *origin) for origin in duplicates]
-    execute_values(cursor, read_sql("stream/insert_duplicates"), rows, page_size=1000)
+    lines = [
+        f"{topic.name}\t{topic.id}\t{partition}\t{offset}\n" for partition, offset in duplicates
+    ]
+    if lines:
+        cursor.copy_expert(read_sql("stream/copy_duplicates"), StringIO("".join(lines)))
 
 
 def origin_of(reading: Valid) -> Origin:

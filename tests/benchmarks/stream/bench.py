@@ -26,6 +26,7 @@ from local_stack.stack import Stack
 from pipeline_common.console import run, stderr
 from tests.benchmarks.stream.contenders import CONTENDERS, keep_reference, time_validators
 from tests.benchmarks.stream.lab import empty_database, server_versions
+from tests.benchmarks.stream.repeated import measure_repeated
 from tests.benchmarks.stream.report import (
     LIMIT,
     OURS,
@@ -85,6 +86,8 @@ def main(
             results.figures += measure(stack, size, others)
         with empty_database(stack, "bench_latency") as place:
             results.latencies = measure_latency(place, min(600, records // 100))
+        with empty_database(stack, "repeated") as place:
+            results.repeated = measure_repeated(place)
     print_results(results)
     if report:
         write_report(results)

@@ -47,6 +47,7 @@ class Results:
     figures: list[Figure] = field(default_factory=list)
     sent: dict[int, float] = field(default_factory=dict)  # acknowledged records/s, by number
     latencies: list[float] = field(default_factory=list)  # seconds
+    repeated: dict[str, float] = field(default_factory=dict)  # times of a usual batch, by kind
 
 
 def stored_lines(results: Results) -> list[list[str]]:
@@ -89,6 +90,10 @@ def ratio_lines(results: Results) -> list[list[str]]:
     ]
     if naive := [f for f in results.figures if f.contender == "naive"]:
         lines.append(["ours / naive, records/s", f"{ours.rate / naive[0].rate:.1f}"])
+    lines += [
+        [f"time of a batch, {kind} / none repeated", f"{ratio:.2f}"]
+        for kind, ratio in results.repeated.items()
+    ]
     return lines
 
 

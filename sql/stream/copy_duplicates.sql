@@ -1,0 +1,1 @@
+COPY stream_duplicates (topic, topic_id, partition, "offset") FROM STDIN

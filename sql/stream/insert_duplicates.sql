@@ -1,1 +1,0 @@
-INSERT INTO stream_duplicates (topic, topic_id, partition, "offset") VALUES %s
