@@ -21,7 +21,7 @@ def java(main_class: str, config: Path, properties: dict[str, object], heap: str
     config.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
     # Beside it, since the account that runs the server may not be able to enter the clone.
     log4j = shutil.copy(HERE / "log4j.properties", config.parent)
-    flags = [f"-Xmx{heap}", "-XX:+UseG1GC", f"-Dlog4j.configuration=file:{log4j}"]
+    flags = [f"-Xmx{heap}", f"-Dlog4j.configuration=file:{log4j}"]
     return ["java", *flags, "-cp", f"{cache_folder()}/kafka/*", main_class, str(config)]
 
 

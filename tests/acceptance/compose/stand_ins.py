@@ -7,6 +7,7 @@ documented contract of the image that it stands in for, by the scripts in stand_
 
 import hashlib
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -57,6 +58,7 @@ COPY . /
 RUN useradd --uid 1000 appuser && mkdir -p {volumes} && chown appuser {volumes}
 USER appuser
 VOLUME {volumes}
+ENV JDK_JAVA_OPTIONS="{options}"
 CMD ["/etc/confluent/docker/run"]
 """
 #: What the images declare as volumes, by kind.
@@ -149,7 +151,8 @@ def java(docker: Environment, name: str, kind: str) -> None:
         "/usr/local/bin/kafka-topics": HERE / "kafka-topics",
         "/etc/confluent/docker/run": HERE / f"{kind}-run.sh",
     }
-    build(docker, name, JAVA.format(volumes=VOLUMES[kind]), files)
+    options = os.environ["JDK_JAVA_OPTIONS"]
+    build(docker, name, JAVA.format(volumes=VOLUMES[kind], options=options), files)
 
 
 def kafka_tools() -> Path:
