@@ -11,7 +11,6 @@ from datetime import datetime
 import psycopg2
 import psycopg2.errors
 import typer
-from kafka.errors import KafkaError
 from pydantic import ValidationError
 from rich.console import Console
 
@@ -91,13 +90,21 @@ def run(app: typer.Typer) -> None:
         _fail(f"The database does not answer: {_first_line(error)}. Is the stack up? make status")
     except tuple(TABLES) as error:
         _fail(TABLES[type(error)].format(_first_line(error)))
-    except KafkaError as error:
-        _fail(f"Kafka does not answer: {_first_line(error)}. Is the stack up? make status")
     except BrokenPipeError:
         _close_stdout()  # `| head` closed the pipe: that is no failure
     except OSError as error:
         _close_stdout()
         _fail(f"Cannot continue: {_first_line(error)}")
+    except _kafka_error() as error:
+        _fail(f"Kafka does not answer: {_first_line(error)}. Is the stack up? make status")
+
+
+def _kafka_error() -> type[Exception]:
+    # Imported only for a failure: without it, a script that needs no Kafka starts a third sooner.
+    from kafka.errors import KafkaError  # noqa: PLC0415
+
+    error: type[Exception] = KafkaError
+    return error
 
 
 def _close_stdout() -> None:
