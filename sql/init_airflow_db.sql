@@ -12,5 +12,5 @@ ALTER ROLE airflow_user PASSWORD :'airflow_db_password';
 SELECT 'CREATE DATABASE airflow_db OWNER airflow_user'
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'airflow_db') \gexec
 
--- By default every login may connect to every database; here each database is for its own.
+-- By default every role may connect to every database; here each database admits only its own.
 REVOKE CONNECT ON DATABASE airflow_db FROM PUBLIC;

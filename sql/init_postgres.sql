@@ -1,9 +1,9 @@
 -- pipeline_db: the raw zone, the clean zone and quarantine of the batch pipeline.
--- Run by the Docker entrypoint and by local_stack; running it again changes nothing.
+-- Run by the Docker entrypoint and by local_stack; it is idempotent.
 SET client_min_messages = warning;
-SET ROLE pipeline_owner; -- sql/roles.sql has the roles; what they may do with the tables is at the end
+SET ROLE pipeline_owner; -- sql/roles.sql creates the roles; their privileges on the tables are at the end
 
--- Which upgrades/ the tables have; a new database has them all.
+-- Which of the files in upgrades/ have been applied; a new database needs none of them.
 CREATE TABLE IF NOT EXISTS schema_version (
     version integer PRIMARY KEY,
     applied_at timestamptz NOT NULL DEFAULT now()
@@ -11,20 +11,20 @@ CREATE TABLE IF NOT EXISTS schema_version (
 INSERT INTO schema_version (version)
 SELECT 3 WHERE to_regclass('raw_products') IS NULL AND NOT EXISTS (SELECT FROM schema_version);
 
--- One row for each batch. Of two batches that hold the same product the newer one stands: by the day of
--- its products, then by ingestion. So a backfill of past days does not overtake what is newer.
+-- One row for each batch. If two batches hold the same product, the row of the newer batch is kept: newer
+-- by product_date, then by ingested_at. So a backfill of past days does not overwrite newer products.
 CREATE TABLE IF NOT EXISTS batches (
     batch_id text PRIMARY KEY,
-    run_id text NOT NULL, -- Airflow gives it again once a run was deleted; then there are two batches
-    run_due_at timestamptz, -- with run_started_at it tells which of the two is the run's
+    run_id text NOT NULL, -- Airflow reuses the id of a deleted run; then two batches have the same run_id
+    run_due_at timestamptz, -- this and run_started_at tell which of the two belongs to a run
     run_started_at timestamptz,
     product_date date NOT NULL, -- the run's logical date
     ingested_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX IF NOT EXISTS batches_run ON batches (run_id);
 
--- What a vendor sent, until load_to_raw_zone takes it up. In the database, not in a file, because
--- the next task may run on another machine. It is read in the order of its key, without a sort.
+-- The landing table: what a vendor sent, until load_to_raw_zone moves it on. A table and not a file,
+-- because the next task may run on another machine. It is read in primary key order, without a sort.
 CREATE TABLE IF NOT EXISTS landing_products (
     batch_id text NOT NULL,
     source text COLLATE "C" NOT NULL,
@@ -45,33 +45,33 @@ CREATE TABLE IF NOT EXISTS extractions (
     PRIMARY KEY (batch_id, source)
 );
 
--- The raw zone: every record exactly as received, never changed; it leaves only for the archive.
--- Half of each page is left free, so that setting `processed` stays on the page (a HOT update).
+-- The raw zone: every record exactly as received, never changed; rows are deleted only once they are
+-- archived. Half of each page is left free, so that setting `processed` can be a HOT update.
 CREATE TABLE IF NOT EXISTS raw_products (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     batch_id text NOT NULL,
     source text NOT NULL,
     line_number integer NOT NULL,
     ingestion_time timestamptz NOT NULL DEFAULT now(),
-    raw_text text NOT NULL, -- the record; where raw_bytes is not NULL, a readable form of that
-    raw_bytes bytea, -- the record, where text cannot hold it: not UTF-8, with NUL, or too large
-    raw_size bigint, -- bytes received, where raw_bytes are only the first 1,048,577 of them
-    raw_data jsonb, -- NULL where the record is not what PostgreSQL can hold as JSON
+    raw_text text NOT NULL, -- the record; if raw_bytes is not NULL, a readable form of it
+    raw_bytes bytea, -- the record, if text cannot store it: not UTF-8, with a NUL, or too large
+    raw_size bigint, -- bytes received, if raw_bytes holds only the first 1,048,577 of them
+    raw_data jsonb, -- NULL if PostgreSQL cannot store the record as jsonb
     processed boolean NOT NULL DEFAULT false,
     UNIQUE (batch_id, source, line_number)
 ) WITH (fillfactor = 50);
 
--- Batches whose raw rows are in a file (batch_pipeline/archive.py), with what the ledger needs of them.
+-- Batches whose raw rows are in a file (batch_pipeline/archive.py), with what the ledger needs to know.
 CREATE TABLE IF NOT EXISTS archived_batches (
     batch_id text PRIMARY KEY,
     rows bigint NOT NULL,
-    ids numeric NOT NULL, -- the sum of hashes of the rows' ids
+    ids numeric NOT NULL, -- the sum of the hashes of the rows' ids
     file text NOT NULL,
     sha256 text NOT NULL, -- of the file
     archived_at timestamptz NOT NULL DEFAULT now()
 );
 
--- What the rules said of each raw row, with the fields in their standard form.
+-- The verdict of the rules on each raw row, with its fields normalized.
 CREATE TABLE IF NOT EXISTS product_verdicts (
     raw_id bigint NOT NULL,
     batch_id text NOT NULL,
@@ -85,11 +85,11 @@ CREATE TABLE IF NOT EXISTS product_verdicts (
     category text,
     issues text[] -- reason codes; NULL: the row is valid
 );
--- Not BRIN, a tenth of the size: until autovacuum has summarized it, each query would read all verdicts that
--- were written since, and without statistics the planner reads the whole table.
+-- A B-tree, although a BRIN index has a tenth of its size: each query would read every block that autovacuum
+-- has not summarized yet, and without statistics the planner would choose a sequential scan.
 CREATE INDEX IF NOT EXISTS product_verdicts_batch ON product_verdicts (batch_id);
 
--- The clean zone: of each product the newest valid row (see batches). Prices are US dollars.
+-- The clean zone: the newest valid row of each product (see batches). Prices are in US dollars.
 CREATE TABLE IF NOT EXISTS clean_products (
     product_id text COLLATE "C" PRIMARY KEY,
     name text NOT NULL CHECK (name <> ''),
@@ -98,14 +98,14 @@ CREATE TABLE IF NOT EXISTS clean_products (
     source text NOT NULL,
     category text,
     batch_id text NOT NULL,
-    raw_id bigint, -- NULL: a sample row of this file
+    raw_id bigint, -- NULL: a sample row, inserted below
     ingestion_time timestamptz NOT NULL,
     rule_version integer NOT NULL,
     loaded_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX IF NOT EXISTS clean_products_batch ON clean_products (batch_id);
 
--- Valid rows that lost to a newer row of the same product; they come back if that one is withdrawn.
+-- Valid rows that a newer row of the same product has replaced; they return if that row is withdrawn.
 CREATE TABLE IF NOT EXISTS superseded_products (
     raw_id bigint NOT NULL,
     product_id text COLLATE "C" NOT NULL,
@@ -123,7 +123,7 @@ CREATE TABLE IF NOT EXISTS superseded_products (
 CREATE INDEX IF NOT EXISTS superseded_products_batch ON superseded_products (batch_id);
 CREATE INDEX IF NOT EXISTS superseded_products_product ON superseded_products (product_id);
 
--- Rejected rows. `issues` holds all reason codes: docs/batch-bad-input.md lists them.
+-- Quarantine: the rejected rows. `issues` has all their reason codes; docs/batch-bad-input.md lists them.
 CREATE TABLE IF NOT EXISTS quarantine_products (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     raw_id bigint NOT NULL,
@@ -149,15 +149,15 @@ CREATE TABLE IF NOT EXISTS batch_reports (
     clean integer NOT NULL,
     superseded integer NOT NULL,
     quarantined integer NOT NULL,
-    pass_rate numeric(5, 2), -- %, of what was received; NULL if nothing was
+    pass_rate numeric(5, 2), -- accepted rows, in % of those received; NULL if none was received
     missing_sources text[] NOT NULL,
     reasons jsonb NOT NULL, -- {vendor: {reason: rows}}
-    change jsonb NOT NULL, -- {runs: how many earlier ones, up to 7; figure: change to their average}
+    change jsonb NOT NULL, -- {runs: number of earlier runs, up to 7; figure: difference from their average}
     report text NOT NULL -- as printed
 );
 
--- The text as JSONB, or NULL where PostgreSQL cannot hold it (no JSON, NUL, nested too deep), or
--- could not write it out again: of 1e131071, eight characters, it makes 131,072 digits.
+-- The text as jsonb; NULL if PostgreSQL cannot store it (not JSON, a NUL, nested too deeply), or if
+-- its output would be huge: the eight characters 1e131071 become 131,072 digits.
 CREATE OR REPLACE FUNCTION jsonb_or_null(raw_text text) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 BEGIN
@@ -169,17 +169,17 @@ EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
     RETURN NULL;
 END $$;
 
--- Batches are worked on in slices: each raw row and each product belongs to one of 64 parts.
+-- Large batches are processed in slices. Each raw row and each product belongs to one of 64 parts.
 CREATE OR REPLACE FUNCTION raw_part(raw_id bigint) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT (raw_id / 100 % 64)::integer $$; -- a hundred rows in a line: they share pages
+AS $$ SELECT (raw_id / 100 % 64)::integer $$; -- a hundred consecutive rows, which share pages
 
 CREATE OR REPLACE FUNCTION product_part(product_id text) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$ SELECT (hashtextextended(product_id, 0) & 63)::integer $$;
 
--- Samples: four raw rows that no run has validated yet (validate them:
--- python batch_pipeline/reprocess.py sample) and three clean products.
+-- Sample data: four raw rows that are not validated yet (to validate them:
+-- python batch_pipeline/reprocess.py sample), and three clean products.
 INSERT INTO batches (batch_id, run_id, product_date)
 VALUES ('sample', 'sample', '2026-01-01'), ('example', 'example', '2026-01-01')
 ON CONFLICT DO NOTHING;
@@ -202,11 +202,12 @@ VALUES
     ('EXAMPLE-003', 'Laptop Stand', 35.50, 0, 'sample_vendor', 'accessories', 'example', now(), 1)
 ON CONFLICT DO NOTHING;
 
--- The raw zone is append-only: its writer may mark a row as processed, and no more.
+-- The raw zone is append-only: pipeline_writer may insert rows and mark them as processed, nothing else.
 REVOKE UPDATE, DELETE ON raw_products FROM pipeline_writer;
 GRANT UPDATE (processed) ON raw_products TO pipeline_writer;
 
--- But for this: all raw rows of a batch go at once, if they are processed and as many as the file has.
+-- The one exception: deletes all raw rows of a batch at once, if they are processed and as many as the
+-- file has. SECURITY DEFINER: it runs with the owner's privileges.
 CREATE OR REPLACE FUNCTION archive_batch(
     archived text, expected bigint, its_file text, its_sha256 text
 ) RETURNS void
@@ -227,7 +228,7 @@ REVOKE EXECUTE ON FUNCTION archive_batch FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION archive_batch TO pipeline_writer;
 REVOKE INSERT, UPDATE ON archived_batches FROM pipeline_writer;
 
--- ANALYZE is for a table's owner only.
+-- Only the owner of a table may ANALYZE it.
 CREATE OR REPLACE FUNCTION analyze_landing_products() RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'ANALYZE public.landing_products';

@@ -1,10 +1,10 @@
 -- timeseries_db: valid and invalid sensor readings, and how far the stream has been read.
--- Run by the Docker entrypoint and by local_stack; running it again changes nothing.
+-- Run by the Docker entrypoint and by local_stack; it is idempotent.
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS timescaledb;
-SET ROLE pipeline_owner; -- sql/roles.sql has the roles
+SET ROLE pipeline_owner; -- sql/roles.sql creates the roles
 
--- Which upgrades/ the tables have; a new database has them all.
+-- Which of the files in upgrades/ have been applied; a new database needs none of them.
 CREATE TABLE IF NOT EXISTS schema_version (
     version integer PRIMARY KEY,
     applied_at timestamptz NOT NULL DEFAULT now()
@@ -12,9 +12,9 @@ CREATE TABLE IF NOT EXISTS schema_version (
 INSERT INTO schema_version (version)
 SELECT 3 WHERE to_regclass('sensor_readings') IS NULL AND NOT EXISTS (SELECT FROM schema_version);
 
--- Valid readings. One sensor has one reading at one time: the unique key is what finds duplicates.
--- topic, partition and offset say where in Kafka a row came from; the sample rows have none. A topic
--- that was deleted and made again has the same name and the same offsets, but another topic_id.
+-- Valid readings. A sensor has at most one reading per time: the unique constraint finds duplicates.
+-- topic, partition and offset say which Kafka record a row came from; in sample rows they are NULL. A topic
+-- that was deleted and recreated has the same name and the same offsets, but a different topic_id.
 CREATE TABLE IF NOT EXISTS sensor_readings (
     time timestamptz NOT NULL,
     sensor_id text COLLATE "C" NOT NULL,
@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS sensor_readings (
     humidity double precision NOT NULL,    -- %
     pressure double precision NOT NULL,    -- hPa
     location text,
-    extra jsonb,                           -- fields of the record that no rule knows
+    extra jsonb,                           -- the record's other fields
     topic text,
     topic_id uuid,
     partition integer,
@@ -32,20 +32,21 @@ CREATE TABLE IF NOT EXISTS sensor_readings (
 SELECT create_hypertable(
     'sensor_readings', 'time', chunk_time_interval => INTERVAL '1 day', if_not_exists => true
 ) \g /dev/null
--- "The newest readings" and "the last hour" of all sensors; the unique key serves one sensor.
+-- For the newest readings, or those of the last hour, of all sensors; the unique index serves queries for
+-- one sensor.
 CREATE INDEX IF NOT EXISTS sensor_readings_time_idx ON sensor_readings (time DESC);
--- For a replay, which asks for offsets. They rise as the table grows, so it is enough to note which
--- blocks hold which offsets: a few kB, where a B-tree would have an entry for every row.
+-- For a replay, which looks up offsets. They rise as the table grows, so a BRIN index is enough: it stores
+-- the offsets of each block range in a few kB, where a B-tree would have an entry for every row.
 CREATE INDEX IF NOT EXISTS sensor_readings_offset_idx ON sensor_readings
     USING brin ("offset" int8_minmax_multi_ops) WITH (autosummarize = on);
 
--- Quarantine. `time` is when the record arrived: its own time and Kafka's may be any. `raw` and `key`
--- hold the bytes exactly as sent (raw NULL: a tombstone); `issues` holds reason codes, which
--- docs/streaming-bad-input.md lists.
+-- Quarantine: the invalid records. `time` is when the record arrived, because its event time and its Kafka
+-- timestamp may be wrong. `raw` and `key` are the bytes exactly as sent (raw NULL: a tombstone). `issues`
+-- has the reason codes; docs/streaming-bad-input.md lists them.
 CREATE TABLE IF NOT EXISTS sensor_readings_invalid (
     time timestamptz NOT NULL,
     kafka_ms bigint, -- the record's Kafka timestamp as sent, in ms since 1970; -1: none
-    sensor_id text,  -- where one could be read
+    sensor_id text,  -- NULL if none could be read
     issues text[] NOT NULL CHECK (cardinality(issues) > 0),
     raw bytea,
     key bytea,
@@ -61,12 +62,12 @@ SELECT create_hypertable(
     chunk_time_interval => INTERVAL '1 day', if_not_exists => true
 ) \g /dev/null
 CREATE INDEX IF NOT EXISTS sensor_readings_invalid_time_idx ON sensor_readings_invalid (time DESC);
--- For a replay, which looks for batches that could not be read: there are few, or none.
+-- For a replay, which looks for Kafka's record batches that could not be read. There are few or none.
 CREATE INDEX IF NOT EXISTS sensor_readings_invalid_unread_idx
     ON sensor_readings_invalid (topic_id, partition, "offset") WHERE issues = '{unreadable_batch}';
 
--- Records that say what a stored reading says already. With this every record of Kafka is found by its
--- offset in exactly one of three tables.
+-- Records that repeat a stored reading. With this table, the offset of each record that was read is in
+-- exactly one of three tables.
 CREATE TABLE IF NOT EXISTS stream_duplicates (
     topic text NOT NULL,
     topic_id uuid NOT NULL,
@@ -76,35 +77,35 @@ CREATE TABLE IF NOT EXISTS stream_duplicates (
     PRIMARY KEY (topic_id, partition, "offset")
 );
 
--- How many rows retention has taken from each table, and which: what the ledger would miss otherwise,
--- and what a replay must not bring back.
+-- How many rows retention has deleted from each hypertable, and which: the ledger counts them as expired,
+-- and a replay must not insert them again.
 CREATE TABLE IF NOT EXISTS stream_expired (
     hypertable text NOT NULL,
     topic text NOT NULL,
     topic_id uuid NOT NULL,
     partition integer NOT NULL,
     records bigint NOT NULL,
-    older_than timestamptz NOT NULL, -- of the last chunk that was dropped, where it ends
-    offsets int8multirange NOT NULL, -- ranges, since neighbours go together
+    older_than timestamptz NOT NULL, -- where the last chunk that was dropped ends
+    offsets int8multirange NOT NULL, -- as ranges: consecutive offsets expire together
     PRIMARY KEY (hypertable, topic_id, partition)
 );
 
--- How far each partition has been read: changed in the transaction that writes the rows, so that
--- both are there or neither. records = valid + invalid + duplicates + expired, always.
+-- How far each partition has been read. Updated in the transaction that writes the rows, so both commit
+-- or neither. records = valid + invalid + duplicates + expired holds after every transaction.
 CREATE TABLE IF NOT EXISTS stream_offsets (
     topic text NOT NULL,
     partition integer NOT NULL,
-    topic_id uuid NOT NULL,               -- Kafka's own: a topic that was made again has another
-    next_offset bigint NOT NULL,          -- the first record that has not been read yet
+    topic_id uuid NOT NULL,               -- assigned by Kafka: a recreated topic gets a new one
+    next_offset bigint NOT NULL,          -- the offset to read next
     records bigint NOT NULL DEFAULT 0,    -- read so far
-    duplicates bigint NOT NULL DEFAULT 0, -- of these, readings that were already there
+    duplicates bigint NOT NULL DEFAULT 0, -- of these, the duplicates
     updated_at timestamptz NOT NULL DEFAULT now(),
-    last_offset bigint,   -- the last record that was read, and its Kafka timestamp: if Kafka has
-    last_kafka_ms bigint, -- another one at this offset, its log is no longer the one that was read
+    last_offset bigint,   -- the last record that was read, and its Kafka timestamp: if the record at this
+    last_kafka_ms bigint, -- offset has another timestamp now, Kafka's log was truncated and written again
     PRIMARY KEY (topic, partition)
-) WITH (fillfactor = 10); -- one small row, changed with each batch: room for HOT updates
+) WITH (fillfactor = 10); -- few small rows, updated with every record batch: room for HOT updates
 
--- Exactly 1000 readings over the last two hours, into an empty table only.
+-- Sample data: 1000 readings of the last two hours, if the table is empty.
 INSERT INTO sensor_readings (time, sensor_id, temperature, humidity, pressure, location)
 SELECT date_trunc('milliseconds', now() - INTERVAL '7.2 seconds' * n),
        'sensor_' || (n % 3 + 1),
@@ -115,9 +116,9 @@ SELECT date_trunc('milliseconds', now() - INTERVAL '7.2 seconds' * n),
 FROM generate_series(0, 999) AS n
 WHERE NOT EXISTS (SELECT FROM sensor_readings);
 
--- Retention: count the rows of each chunk that is older than `keep`, then drop it, in one transaction.
--- TimescaleDB's own retention policy drops without counting. By hand, also under the Apache licence:
--- CALL expire(0, '{"keep": "90 days"}').
+-- Retention: count the rows of each chunk older than `keep` and drop it, in one transaction. A retention
+-- policy of TimescaleDB drops chunks without counting. To run it manually, which the Apache licence allows
+-- too: CALL expire(0, '{"keep": "90 days"}').
 CREATE OR REPLACE PROCEDURE expire(job_id integer, config jsonb)
 LANGUAGE plpgsql AS $expire$
 DECLARE
@@ -125,7 +126,7 @@ DECLARE
     chunk record;
 BEGIN
     FOREACH hypertable IN ARRAY ARRAY['sensor_readings', 'sensor_readings_invalid'] LOOP
-        -- Nobody writes meanwhile: a row that came after the count would be lost.
+        -- Blocks writers: a row inserted after the count would be dropped uncounted.
         EXECUTE format('LOCK TABLE %I IN SHARE ROW EXCLUSIVE MODE', hypertable);
         FOR chunk IN
             SELECT format('%I.%I', chunk_schema, chunk_name) AS name, range_end
@@ -149,8 +150,8 @@ BEGIN
     END LOOP;
 END $expire$;
 
--- What only the Timescale licence has. Under the Apache licence a plain view takes the aggregate's
--- place, so that every query runs with both.
+-- Features of the Timescale licence. Under the Apache licence, a plain view replaces the continuous
+-- aggregate, so the same queries run under both.
 SELECT current_setting('timescaledb.license') = 'timescale' AS licensed,
        to_regclass('sensor_readings_5min') IS NULL AS missing \gset
 \if :missing
@@ -161,8 +162,8 @@ SELECT time_bucket('5 minutes', time) AS bucket, sensor_id, location,
        count(*) AS readings,
        avg(temperature) AS temperature, avg(humidity) AS humidity, avg(pressure) AS pressure
 FROM sensor_readings GROUP BY 1, 2, 3 WITH NO DATA;
--- Readings may come weeks late, after an outage or in a replay. A refresh takes only what changed, so
--- it may look as far back as chunks are sure to be there.
+-- Readings may be stored weeks late, after an outage or in a replay. A refresh only recomputes buckets
+-- that have changed, so its window can reach back almost as far as retention keeps chunks.
 SELECT add_continuous_aggregate_policy(
     'sensor_readings_5min',
     start_offset => INTERVAL '89 days', end_offset => INTERVAL '5 minutes',
@@ -183,7 +184,7 @@ FROM sensor_readings GROUP BY 1, 2, 3;
 \endif
 \endif
 
--- A replay lets the indexes of offsets know the newest rows, which is for a table's owner only.
+-- A replay summarizes the newest blocks in the BRIN indexes on offsets; only their owner may do that.
 CREATE OR REPLACE FUNCTION summarize_offsets() RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 SELECT sum(brin_summarize_new_values(c.oid)) FROM pg_class c JOIN pg_am a ON a.oid = c.relam

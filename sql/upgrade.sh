@@ -1,9 +1,9 @@
 #!/bin/sh
-# upgrade.sh pipeline_db|timeseries_db: bring a database that an older release made up to date, or
-# refuse it with one sentence if a newer release made it. Both ways of running call it on each start.
-# The numbered files in upgrades/ say what changes; the init SQL, which may be run again, adds what is
-# new: all of it in one transaction. PGHOST, PGPORT, PGDATABASE and PGPASSWORD log in pipeline_admin; in a
-# container they are those of the image.
+# upgrade.sh pipeline_db|timeseries_db: upgrade a database that an older release created, or refuse one
+# that a newer release created. It runs on each start, with Docker and without.
+# The numbered files in upgrades/ change what exists; the init SQL, which is idempotent, adds what is new.
+# All of it is one transaction. PGHOST, PGPORT, PGDATABASE and PGPASSWORD are the connection of
+# pipeline_admin; in a container, the image's own variables are used.
 set -eu
 cd "$(dirname "$0")"
 export PGUSER=pipeline_admin PGHOST="${PGHOST:-127.0.0.1}" PGDATABASE="${PGDATABASE:-$POSTGRES_DB}"
@@ -13,7 +13,7 @@ psql="psql -X -q -v ON_ERROR_STOP=1"
 init=init_postgres.sql
 [ "$1" = pipeline_db ] || init=init_timescale.sql
 
-# What psql said becomes one sentence. In a container this is the output of the health check:
+# Prints psql's error as one sentence. In a container this is the output of the health check:
 # docs/troubleshooting.md says how to see it.
 refuse() {
     echo "$PGDATABASE is not upgraded: $(echo "$1" | grep -m 1 -E 'ERROR|FATAL' || echo "$1")" >&2
@@ -21,7 +21,7 @@ refuse() {
 }
 
 if ! said=$($psql -c "" 2>&1); then
-    # Of release 1.0.0, perhaps; if it is not, what counts is that pipeline_admin may not log in.
+    # A database of release 1.0.0, perhaps. If not, report why pipeline_admin cannot log in.
     PGUSER=$WRITER_USER PGPASSWORD=$WRITER_PASSWORD $psql -f upgrades/superuser.sql 2>/dev/null ||
         refuse "$said"
 fi

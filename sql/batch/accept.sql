@@ -1,6 +1,6 @@
--- The rows that the batch brings to this slice: of several valid rows of a product the first one by
--- vendor and line, whichever vendor landed first. A table of its own, because the planner would know
--- nothing of verdicts that were written a moment ago, and take them for a handful.
+-- The batch's accepted rows in this slice. If a product has several valid rows, the first one by vendor and
+-- line is accepted, whichever vendor landed first. A temporary table, because there are no statistics yet
+-- on the verdicts that were just written: the planner would estimate only a few rows.
 CREATE TEMPORARY TABLE accepted AS
 SELECT DISTINCT ON (product_id)
     product_id, name, price, stock, source, category, batch_id, raw_id, ingestion_time, rule_version

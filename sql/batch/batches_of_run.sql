@@ -1,5 +1,5 @@
--- The newest batch with this run id, how many there are, and whether the newest is this run's: a batch of
--- release 1.0.0 does not know when its run was due.
+-- The newest batch with this run id, how many there are, and whether the newest belongs to this run. In a
+-- batch of release 1.0.0, run_due_at is NULL.
 SELECT batch_id, count(*) OVER (),
        run_started_at IS NOT DISTINCT FROM %(run_started_at)s
        OR (%(cleared)s AND coalesce(run_due_at = %(due_at)s, true))

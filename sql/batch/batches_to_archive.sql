@@ -1,4 +1,5 @@
--- Batches that came in some days ago and are done, oldest first. The samples stay where pages show them.
+-- Batches that were ingested at least `days` days ago and are done, oldest first. The sample batch is left
+-- out, because pages show its rows.
 SELECT batch_id FROM batches
 WHERE ingested_at <= now() - make_interval(days => %(days)s)
   AND batch_id <> 'sample'

@@ -1,4 +1,4 @@
--- Where a row was withdrawn, the newest of those that it had superseded comes back.
+-- Where a row was withdrawn, the newest of the rows that it had superseded returns to the clean zone.
 ANALYZE withdrawn;
 
 WITH newest AS (

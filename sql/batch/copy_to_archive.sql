@@ -1,4 +1,4 @@
--- All columns, in this order: an upgraded database has them in another one than a new database.
+-- The columns are listed, because their order in an upgraded database differs from that in a new one.
 COPY (
     SELECT id, batch_id, source, line_number, ingestion_time, raw_text, raw_bytes, raw_size, raw_data,
            processed

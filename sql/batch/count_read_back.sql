@@ -1,4 +1,4 @@
--- How many rows of the batch came back with the same value in each column.
+-- How many rows of the batch were read back from the file with the same value in every column.
 SELECT count(*)
 FROM raw_products AS raw
 JOIN read_back AS back USING (id)

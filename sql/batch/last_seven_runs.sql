@@ -1,4 +1,4 @@
--- Averages of the seven reports before this batch's own; if it has none yet, of the last seven.
+-- Averages over the seven reports before that of this batch, or over the last seven if it has none yet.
 SELECT count(*), avg(received), avg(pass_rate), avg(quarantined)
 FROM (
     SELECT received, pass_rate, quarantined

@@ -1,6 +1,6 @@
--- Where the rows of a batch are, and whether each is in exactly one place. Counts alone would not
--- show a row in two places beside one in none; the sum of hashes of ids does. Of an archived batch both
--- were noted when its raw rows left.
+-- Where the rows of a batch are, and whether each is in exactly one zone. Counts alone would not detect
+-- one row in two zones and another in none; the sum of the hashes of the ids does. For an archived batch,
+-- both were stored when its raw rows were deleted.
 WITH placed AS (
     SELECT 'clean' AS place, raw_id FROM clean_products WHERE batch_id = %(batch_id)s
     UNION ALL

@@ -1,4 +1,4 @@
--- Room has been made (supersede_older.sql), so nothing is looked up in the table that this fills.
+-- supersede_older.sql has deleted the older rows of these products, so no ON CONFLICT is needed.
 INSERT INTO clean_products
     (product_id, name, price, stock, source, category, batch_id, raw_id, ingestion_time, rule_version)
 SELECT

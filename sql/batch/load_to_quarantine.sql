@@ -1,8 +1,7 @@
--- Replace the batch's rows in quarantine by those that its present verdicts reject, and by the valid
--- rows of a product after the first one (accept.sql). Each raw row is looked up by its id, once: OFFSET
--- keeps the planner from a join, for which, without statistics yet, it would put all raw rows of the
--- batch into a hash table, on disk. By the sum of the look-ups it would then compile them (JIT), which
--- takes longer than it saves.
+-- Replace the batch's rows in quarantine by those that its current verdicts reject, and by the valid rows
+-- of a product after the first one (accept.sql). Each raw row is looked up once, by its id. OFFSET 0 is an
+-- optimization fence: planned as a join, without statistics yet, all raw rows of the batch would go into a
+-- hash table on disk. JIT is off because compiling would take longer than it saves.
 SET LOCAL work_mem = '32MB';
 SET LOCAL jit = off;
 

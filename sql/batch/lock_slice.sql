@@ -1,4 +1,4 @@
--- Held until the end of the transaction. Always in the order of the parts, so that two slices never
--- wait for each other.
+-- Held until the end of the transaction. Always taken in the order of the parts, so that two slices cannot
+-- deadlock.
 SELECT pg_advisory_xact_lock(hashtextextended(%(name)s || ' part ' || part, 0))
 FROM generate_series(%(first)s, %(last)s - 1) AS part;

@@ -1,4 +1,4 @@
--- The first ten rows of a batch that are not in exactly one place, each with its places.
+-- The first ten rows of a batch that are not in exactly one zone, each with the zones that it is in.
 WITH placed AS (
     SELECT 'clean_products' AS place, raw_id FROM clean_products WHERE batch_id = %(batch_id)s
     UNION ALL

@@ -1,4 +1,4 @@
--- The rows whose place or reasons are not what they were, in the order in which they came.
+-- The rows whose zone or reason codes have changed, in the order in which they were ingested.
 SELECT old.batch_id, old.source, old.line_number, old.place, old.issues, new.place, new.issues
 FROM places_before AS old
 JOIN places_after AS new USING (raw_id)

@@ -1,4 +1,4 @@
--- Where each raw row is now, and why it is not accepted.
+-- Where each raw row is now, with its reason codes if it is in quarantine.
 SELECT raw.id AS raw_id, raw.batch_id, raw.source, raw.line_number,
        CASE WHEN clean.raw_id IS NOT NULL THEN 'clean'
             WHEN superseded.raw_id IS NOT NULL THEN 'superseded'

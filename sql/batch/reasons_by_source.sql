@@ -1,5 +1,5 @@
--- How often each reason was given, by vendor; a row may have several reasons. Equal rows are counted
--- before their reasons are taken apart.
+-- How often each reason code occurs, by vendor; a row may have several. Rows with equal arrays are counted
+-- before the arrays are unnested.
 SELECT source, reason, sum(rows)::bigint
 FROM (
     SELECT source, issues, count(*) AS rows

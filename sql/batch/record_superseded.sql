@@ -1,5 +1,5 @@
--- An accepted row is superseded at once where a row of a newer batch stands: newer by the day of its
--- products, then by its ingestion.
+-- An accepted row is superseded at once if the clean zone has the product from a newer batch: newer by
+-- product_date, then by ingested_at.
 WITH older AS (
     DELETE FROM accepted
     USING clean_products AS standing, batches AS its_batch, batches AS own_batch

@@ -1,4 +1,4 @@
--- With the ids that they had: the zones name them.
+-- With their original ids, because the rows in the other zones refer to them.
 INSERT INTO raw_products
     (id, batch_id, source, line_number, ingestion_time, raw_text, raw_bytes, raw_size, raw_data,
      processed)

@@ -1,4 +1,4 @@
--- For each vendor that was read: received, accepted (clean, or superseded by a newer row), rejected.
+-- Rows received, accepted (clean, or superseded by a newer row) and rejected, for each vendor that was read.
 SELECT source, sum(received)::bigint, sum(accepted)::bigint, sum(rejected)::bigint
 FROM (
     SELECT source, 0 AS received, 0 AS accepted, 0 AS rejected

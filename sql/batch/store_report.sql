@@ -1,4 +1,4 @@
--- The time of the first report stays: a batch that is re-validated keeps its place among the runs.
+-- reported_at remains that of the first report: a batch that is re-validated keeps its place among the runs.
 INSERT INTO batch_reports
     (batch_id, rule_version, received, clean, superseded, quarantined, pass_rate, missing_sources,
      reasons, change, report)

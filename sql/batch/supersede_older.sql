@@ -1,5 +1,5 @@
--- What still stands where an accepted row is to go is older, and makes room. A sample row, which has
--- no raw row, simply goes.
+-- Any row that the clean zone still has for an accepted product is older: move it to superseded_products.
+-- A sample row, which has no raw row, is only deleted.
 WITH older AS (
     DELETE FROM clean_products AS standing
     USING accepted

@@ -1,5 +1,5 @@
--- Take the batch's products of this slice out of the clean zone, so that the present verdicts can be
--- loaded; `withdrawn` notes where a product is missing now.
+-- Delete the batch's products in this slice from the clean zone, so that its current verdicts can be loaded;
+-- `withdrawn` lists the products that the clean zone lacks now.
 DELETE FROM superseded_products
 WHERE batch_id = %(batch_id)s
   AND product_part(product_id) >= %(first)s AND product_part(product_id) < %(last)s;

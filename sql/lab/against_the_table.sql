@@ -1,5 +1,5 @@
--- A rule that contradicts the table: does a verdict call negative stock valid, does the clean zone
--- still refuse it, and is each row in the one place where it was?
+-- A rule that contradicts a CHECK constraint: does a verdict accept negative stock, does the clean zone
+-- still have the constraint, and is such a row still in quarantine?
 SELECT EXISTS (SELECT FROM product_verdicts WHERE issues IS NULL AND stock < 0),
        EXISTS (SELECT FROM pg_constraint
                WHERE conrelid = 'clean_products'::regclass AND contype = 'c' AND convalidated

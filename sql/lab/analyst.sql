@@ -1,4 +1,4 @@
--- The role analyst: can it log in, can it read the clean zone, and can it do nothing else?
+-- The role analyst: can it log in, can it read clean_products, and has it no other privileges?
 SELECT rolcanlogin AND has_database_privilege(role.oid, current_database(), 'CONNECT'),
        has_table_privilege(role.oid, 'clean_products', 'SELECT'),
        NOT (rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)

@@ -1,4 +1,4 @@
--- What a bad rule says of a batch: nothing may cost more than 500
+-- The verdicts of a bad rule on a batch: it rejects every price above 500
 UPDATE product_verdicts
 SET rule_version = %(version)s,
     issues = CASE WHEN price > 500 THEN ARRAY['price_implausible'] ELSE issues END,

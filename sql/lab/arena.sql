@@ -1,4 +1,5 @@
--- The tables that a consumer in the arena fills; none has a key, so that nothing hides a mistake.
+-- The tables that a consumer in the arena writes to. Those of records have no key, which would hide
+-- duplicates.
 CREATE TABLE readings (
     partition int,
     "offset" bigint,

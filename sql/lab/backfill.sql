@@ -1,12 +1,12 @@
--- A backfill of a week: is there one, has each of its runs a report that misses no vendor, and are
--- seven days in a row done?
+-- A backfill of a week: is there one, does each of its runs have a report without missing vendors, and are
+-- seven consecutive days done?
 WITH backfilled AS (
     SELECT batch_id, product_date, coalesce(report.missing_sources = '{}', false) AS whole
     FROM batches LEFT JOIN batch_reports AS report USING (batch_id)
     WHERE starts_with(run_id, 'backfill__')
 ),
 days AS (
-    -- Days in a row have the same distance to their number.
+    -- Consecutive days minus their row number give the same date (gaps and islands).
     SELECT product_date - row_number() OVER (ORDER BY product_date)::integer AS row
     FROM (SELECT DISTINCT product_date FROM backfilled WHERE whole) AS done
 )

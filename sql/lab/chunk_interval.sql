@@ -1,3 +1,3 @@
--- How long the next chunk of the readings will be
+-- The chunk interval of sensor_readings: how long its next chunk will be
 SELECT time_interval::text FROM timescaledb_information.dimensions
 WHERE hypertable_schema = 'public' AND hypertable_name = 'sensor_readings';

@@ -1,5 +1,5 @@
--- A clean zone that was lost: was it truncated (a new file on disk), is each validated row in a
--- zone again, and are the three examples, which have no raw row, there too?
+-- A clean zone that was lost: was it truncated (which gives it a new file), is each validated row in a
+-- zone again, and are the three example rows, which have no raw row, back too?
 SELECT (SELECT relfilenode <> oid FROM pg_class WHERE oid = 'clean_products'::regclass),
        NOT EXISTS (SELECT FROM raw_products AS raw
                    WHERE processed

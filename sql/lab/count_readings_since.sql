@@ -1,3 +1,3 @@
--- Valid readings of a sensor that were measured after a moment
+-- Valid readings of a sensor with an event time after a given one
 SELECT count(*) FROM sensor_readings
 WHERE sensor_id = %(sensor)s AND time > %(since)s::timestamptz AND topic IS NOT NULL;

@@ -1,3 +1,3 @@
--- The ten dearest products of a category
+-- The ten most expensive products of a category
 SELECT product_id, name, price FROM clean_products
 WHERE category = 'kitchen' ORDER BY price DESC LIMIT 10;

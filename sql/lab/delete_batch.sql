@@ -1,4 +1,4 @@
--- A batch disappears, after it was withdrawn from the clean zone
+-- Delete a batch that was withdrawn from the clean zone
 DELETE FROM quarantine_products WHERE batch_id = %(batch_id)s;
 DELETE FROM product_verdicts WHERE batch_id = %(batch_id)s;
 DELETE FROM raw_products WHERE batch_id = %(batch_id)s;

@@ -1,4 +1,4 @@
--- All that was read from a topic disappears, and that it was read
+-- Delete everything that was read from a topic, and its offsets
 DELETE FROM sensor_readings WHERE topic = %(topic)s;
 DELETE FROM sensor_readings_invalid WHERE topic = %(topic)s;
 DELETE FROM stream_duplicates WHERE topic = %(topic)s;

@@ -1,5 +1,5 @@
--- The interval as it was; the gateway's readings go with their chunks. What others have stored of that
--- day meanwhile moves into a new chunk; nobody writes while it does.
+-- Restore the chunk interval and drop the chunks with the gateway's readings. Other readings of that day
+-- move into a new chunk; the lock blocks writers meanwhile.
 LOCK TABLE sensor_readings IN SHARE ROW EXCLUSIVE MODE;
 SELECT set_chunk_time_interval('sensor_readings', %(interval)s::interval);
 DELETE FROM sensor_readings WHERE sensor_id = %(sensor)s AND topic IS NULL

@@ -1,5 +1,5 @@
--- The forgotten session (forgotten_session.sql): has its lock gone, has a session been ended by
--- another one since, and is nothing left of what it did?
+-- The forgotten session (forgotten_session.sql): is its lock gone, has a session been terminated by
+-- another one since, and were its changes rolled back?
 SELECT NOT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity AS session USING (pid)
                    WHERE session.pid = forgotten.pid
                      AND session.backend_start = forgotten.backend_start),

@@ -1,5 +1,5 @@
--- A session that somebody forgot, with a lock on the clean zone: run it by psql, in the background.
--- It notes who it is, and how many sessions of this database had been ended by others before.
+-- A forgotten session that holds locks in the clean zone: run it with psql, in the background. It records
+-- its pid, and how many sessions of this database had been terminated before.
 DROP TABLE IF EXISTS lab.forgotten_session;
 CREATE TABLE lab.forgotten_session AS
 SELECT pid, backend_start, sessions_killed AS killed_before

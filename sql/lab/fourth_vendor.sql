@@ -1,4 +1,4 @@
--- A fourth vendor: has one landed, in a run with the other three, and under product ids of its own?
+-- A fourth vendor: has one landed, in a run with the other three, and with product ids of its own?
 WITH vendors AS (
     SELECT batch_id, source,
            source NOT IN ('tech_store', 'home_goods', 'sport_shop', 'sample_vendor') AS new

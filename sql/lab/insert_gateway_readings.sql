@@ -1,4 +1,4 @@
--- An hour of readings of the past, one a minute; without a topic, as the sample rows
+-- Readings of a past hour, one per minute; topic is NULL, as in the sample rows
 INSERT INTO sensor_readings (time, sensor_id, temperature, humidity, pressure, location)
 SELECT (%(day)s::date + INTERVAL '8 hours' + INTERVAL '1 minute' * n) AT TIME ZONE 'UTC',
        %(sensor)s, 18 + n / 30.0, 50, 1012, 'warehouse_west'

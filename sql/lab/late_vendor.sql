@@ -1,5 +1,5 @@
--- A vendor whose list came after the report of its batch: has one landed late, is its bad line in
--- quarantine, and does the report miss nobody now?
+-- A vendor that was landed after the report of its batch: has one landed late, is its bad line in
+-- quarantine, and does the report list no missing vendor now?
 WITH late AS (
     SELECT batch_id, e.source, report.missing_sources
     FROM extractions AS e JOIN batch_reports AS report USING (batch_id)

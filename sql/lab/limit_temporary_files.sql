@@ -1,5 +1,5 @@
--- What memory a login has for sorts, and what room on disk when that is not enough; '': the server's.
--- EXECUTE: the name of a role is no parameter of ALTER ROLE.
+-- Set a login's work_mem and temp_file_limit; an empty string resets it to the server's default.
+-- EXECUTE, because ALTER ROLE takes no parameters.
 SELECT set_config('lab.login', %(login)s, true), set_config('lab.work_mem', %(work_mem)s, true),
        set_config('lab.temp_file_limit', %(temp_file_limit)s, true);
 DO $$

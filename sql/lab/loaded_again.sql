@@ -1,6 +1,6 @@
--- A task that was cleared: has a run been reported, have its rows been loaded after that (a report
--- keeps the time of the first one), and is each row in one zone, and the run in one batch?
--- Rows that were received after the report do not count: their load was their first.
+-- A task that was cleared: does a run have a report, were its rows loaded again after it (a report keeps
+-- the time of the first one), and is each row in one zone, and the run in one batch?
+-- Rows that were ingested after the report do not count: they were loaded for the first time.
 WITH runs AS (
     SELECT report.batch_id, report.reported_at, report.received,
            (SELECT array_agg(concat_ws('/', source, line_number, raw_text) ORDER BY source, line_number)

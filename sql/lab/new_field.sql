@@ -1,4 +1,4 @@
--- A field that no rule knew: is it stored, are its impossible values in quarantine and nowhere
+-- A field without a rule until now: is it stored, are its impossible values in quarantine and nowhere
 -- else, and is no record missing?
 SELECT (SELECT count(*) >= 10 FROM sensor_readings WHERE extra ? 'co2'),
        EXISTS (SELECT FROM sensor_readings_invalid

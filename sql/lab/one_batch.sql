@@ -1,5 +1,5 @@
--- One batch under a newer rule version: are there two runs, is there a newer version, and has
--- exactly one of the runs it, in each of its rows?
+-- One batch under a newer rule version: are there two runs, is there a newer version, and does exactly one
+-- run have it, in each of its rows?
 WITH versions AS (
     SELECT batch_id, rule_version FROM product_verdicts
     UNION ALL SELECT batch_id, rule_version FROM clean_products WHERE raw_id IS NOT NULL

@@ -1,6 +1,6 @@
--- A price above the 99th percentile of its category: is a row in quarantine for that, has all of
--- history a newer rule version, and are the right rows in quarantine?
--- The percentile is that of all prices that are valid otherwise, in each category.
+-- A price above the 99th percentile of its category: is a row in quarantine for it, was all of history
+-- re-validated by a newer rule version, and are the right rows in quarantine?
+-- The percentile is over all otherwise valid prices of a category.
 WITH otherwise_valid AS (
     SELECT coalesce(verdict.category, btrim(raw_data ->> 'category')) AS category,
            coalesce(verdict.price,
@@ -17,5 +17,5 @@ limits AS (
 SELECT EXISTS (SELECT FROM quarantine_products WHERE 'price_above_category' = ANY (issues)),
        (SELECT min(rule_version) > %(released)s FROM product_verdicts),
        NOT EXISTS (SELECT FROM otherwise_valid JOIN limits USING (category)
-                   WHERE abs(price - highest) > 0.01 -- a cent of rounding is nobody's fault
+                   WHERE abs(price - highest) > 0.01 -- tolerates a cent of rounding
                      AND rejected <> (price > highest));

@@ -1,4 +1,4 @@
--- Stored records of each partition, whatever became of them.
+-- Stored records of each partition: valid, invalid and duplicate.
 SELECT partition, count(*) AS records
 FROM (SELECT partition FROM sensor_readings WHERE topic = %(topic)s
       UNION ALL SELECT partition FROM sensor_readings_invalid WHERE topic = %(topic)s

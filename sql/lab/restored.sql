@@ -1,5 +1,5 @@
 -- A database that was restored: is its server on a later timeline than the first, has the stream
--- gone on since it was started, and is no record missing? (The timeline begins a WAL file's name.)
+-- continued since it was started, and is no record missing? (A WAL file's name begins with its timeline.)
 SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8) > '00000001',
        (SELECT max(updated_at) > pg_postmaster_start_time()
         FROM stream_offsets WHERE topic = %(topic)s),

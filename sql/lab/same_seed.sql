@@ -1,5 +1,5 @@
--- Two runs with one seed: is there a run, do two hold the same records, are all of the older one's
--- valid rows superseded?
+-- Two runs with one seed: is there a run, do two have the same records, and are all valid rows of the
+-- older one superseded?
 WITH runs AS (
     SELECT batch_id, product_date, ingested_at,
            md5(string_agg(concat_ws('/', source, line_number, raw_text), E'\n'

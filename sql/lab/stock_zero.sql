@@ -1,5 +1,5 @@
--- Negative stock counts as none: does a verdict say so, is no row of any batch in quarantine for
--- it, and has each such verdict a newer rule version than the one that rejected it?
+-- Negative stock counts as 0: does a verdict say so, is no row of any batch in quarantine for it,
+-- and does each such verdict have a newer rule version than the one that rejected the row?
 WITH negative AS (
     SELECT raw_data ->> 'stock' AS sent, verdict.stock, verdict.issues, verdict.rule_version
     FROM raw_products AS raw JOIN product_verdicts AS verdict ON verdict.raw_id = raw.id

@@ -1,5 +1,5 @@
--- The learner's table lab.my_loads (way, line, loaded_at): do two ways hold the same 3,000 lines, did
--- the clock run in both, and is the quicker one quicker by half or more?
+-- The learner's table lab.my_loads (way, line, loaded_at): do two ways have the same 3,000 lines, does
+-- loaded_at advance in both, and is the faster one at least 1.5 times as fast?
 WITH ways AS (
     SELECT way, count(*) AS rows, count(DISTINCT loaded_at) AS moments,
            md5(string_agg(line, E'\n' ORDER BY line COLLATE "C")) AS lines,

@@ -1,5 +1,5 @@
--- A vendor that did not answer: is one missing in a run, does that run's report say so, and has a
--- later run the vendor again?
+-- A vendor that did not answer: is one missing in a run, does that run's report say so, and does a
+-- later run have all vendors again?
 WITH missing AS (
     SELECT batch_id, source, reported_at, source = ANY (missing_sources) AS reported
     FROM extractions

@@ -1,4 +1,4 @@
--- Where each raw product is now: the parts add up to raw
+-- Where each raw product is now: the counts add up to raw
 SELECT count(*) AS raw,
        count(c.raw_id) AS clean,
        count(s.raw_id) AS superseded,

@@ -1,4 +1,4 @@
--- Clean products, the last loaded first
+-- Clean products, the most recently loaded first
 SELECT product_id, name, price, stock, category, loaded_at
 FROM clean_products
 ORDER BY loaded_at DESC, product_id

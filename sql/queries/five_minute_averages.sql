@@ -1,4 +1,4 @@
--- Averages of each sensor in buckets of 5 minutes, the last quarter of an hour
+-- Averages of each sensor in 5-minute buckets, over the last 15 minutes
 SELECT time_bucket('5 minutes', time) AS bucket,
        sensor_id,
        count(*) AS readings,

@@ -1,4 +1,4 @@
--- The course of each sensor's temperature in °C, by 5 minutes over the last two hours
+-- Each sensor's temperature in °C, in 5-minute buckets over the last two hours
 -- sensor_readings_5min is a continuous aggregate where the licence has them, else a plain view.
 SELECT sensor_id,
        round(min(temperature)::numeric, 2) AS lowest,

@@ -1,4 +1,4 @@
--- Averages of each location by hour, the last day
+-- Hourly averages of each location over the last day
 SELECT time_bucket('1 hour', time) AS hour,
        location,
        count(*) AS readings,

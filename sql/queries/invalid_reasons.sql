@@ -1,5 +1,5 @@
--- Why readings were rejected: each reason with its share of all reasons
--- A reading can have several reasons.
+-- Why records were rejected: each reason with its share of all reasons
+-- A record can have several reasons.
 SELECT reason,
        count(*) AS readings,
        round(100.0 * count(*) / sum(count(*)) OVER (), 2) AS percent

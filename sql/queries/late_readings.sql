@@ -1,4 +1,4 @@
--- Late data: readings that came more than 30 minutes after they were measured, the last day
+-- Late data: records that arrived more than 30 minutes after their event time, over the last day
 SELECT sensor_id,
        count(*) AS late,
        min(time) AS first_received,

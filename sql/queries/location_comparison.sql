@@ -1,4 +1,4 @@
--- Locations side by side, the last day
+-- Comparison of the locations over the last day
 SELECT location,
        count(DISTINCT sensor_id) AS sensors,
        count(*) AS readings,

@@ -1,4 +1,4 @@
--- Plan of a query for readings older than a day: the chunk of today is excluded
+-- Plan of a query for readings older than a day: today's chunk is excluded
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF)
 SELECT avg(temperature)
 FROM sensor_readings

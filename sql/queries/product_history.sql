@@ -1,4 +1,4 @@
--- Products that came more than once: which row is kept, which were superseded
+-- Products received more than once: which row was kept, which were superseded
 SELECT product_id, price, stock, source, ingestion_time, 'kept' AS state
 FROM clean_products
 WHERE product_id IN (SELECT product_id FROM superseded_products)

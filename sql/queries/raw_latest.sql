@@ -1,4 +1,4 @@
--- Raw products, the newest first: each field as it was received, and what became of the row
+-- Raw products, newest first: each field as it was received, and the zone that the row is in now
 -- -> keeps a value as JSON: "$19.99" with its quotes is text, 19.99 a number, null a null.
 SELECT r.id,
        left((r.raw_data -> 'product_id')::text, 60) AS product_id,

@@ -1,4 +1,4 @@
--- Readings in each quarter of an hour, the last three hours
+-- Readings in each 15-minute bucket of the last three hours
 SELECT time_bucket('15 minutes', time) AS quarter,
        count(*) AS readings
 FROM sensor_readings

@@ -1,4 +1,4 @@
--- Which share of each sensor's readings was rejected, the last day
+-- Share of each sensor's records that was rejected, over the last day
 SELECT sensor_id,
        sum(valid) AS valid,
        sum(invalid) AS invalid,

@@ -1,4 +1,4 @@
--- Which vendor sends what: rows received and rejected
+-- Rows received and rejected from each vendor
 SELECT r.source,
        count(*) AS received,
        count(q.raw_id) AS quarantined,

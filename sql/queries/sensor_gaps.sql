@@ -1,4 +1,4 @@
--- Gaps: where a sensor was silent for more than a minute, the last day
+-- Gaps: when a sensor was silent for more than a minute, over the last day
 SELECT sensor_id, silent_from, silent_until,
        date_trunc('second', silent_until - silent_from) AS silence
 FROM (

@@ -1,4 +1,4 @@
--- The partition that each sensor's readings came by, the last 15 minutes: the 12 busiest sensors
+-- The partition of each sensor's readings, over the last 15 minutes: the 12 busiest sensors
 SELECT topic, sensor_id, partition, count(*) AS readings
 FROM sensor_readings
 WHERE time > now() - INTERVAL '15 minutes' AND topic IS NOT NULL

@@ -1,4 +1,4 @@
--- Chunks: the range of time, the rows and the size of each, and whether it is compressed
+-- Chunks: time range, rows and size of each, and whether it is compressed
 SELECT hypertable_name AS hypertable,
        chunk_name AS chunk,
        range_start,

@@ -1,4 +1,4 @@
--- Hypertables: tables that TimescaleDB cuts into chunks, one for each interval of time
+-- Hypertables: tables that TimescaleDB partitions into chunks, one for each time interval
 SELECT h.hypertable_name AS hypertable,
        d.time_interval::text AS chunk_interval,
        h.num_chunks AS chunks,

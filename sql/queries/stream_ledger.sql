@@ -1,5 +1,5 @@
 -- The ledger of the stream: read = valid + invalid + duplicate + expired, so nothing is missing
--- Expired is what retention has taken.
+-- Expired records are those that retention has deleted.
 SELECT o.topic,
        o.read,
        v.valid,

@@ -1,5 +1,5 @@
--- Only where the offset is still what this member has seen: another one may have moved it. The last
--- record before it is known only while there is one.
+-- Only if the offset is still the one that this member has read: another member may have moved it. The last
+-- record that was read stays known only if it is before the new offset.
 UPDATE stream_offsets
 SET topic_id = %(topic_id)s, next_offset = %(next_offset)s, updated_at = now(),
     last_kafka_ms = CASE WHEN last_offset < %(next_offset)s THEN last_kafka_ms END,

@@ -1,4 +1,4 @@
--- A stretch without records leaves the last record as it is.
+-- If only offsets without records were read, last_offset and last_kafka_ms remain.
 UPDATE stream_offsets o
 SET next_offset = new.next_offset, records = o.records + new.records,
     duplicates = o.duplicates + new.duplicates, updated_at = now(),

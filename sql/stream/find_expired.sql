@@ -1,4 +1,4 @@
--- Ranges of a stretch's offsets whose rows retention has taken.
+-- The ranges of offsets, between two given ones, whose rows retention has deleted.
 SELECT lower(part), upper(part)
 FROM stream_expired e,
      unnest(e.offsets * int8multirange(int8range(%(first_offset)s, %(last_offset)s, '[]'))) AS part

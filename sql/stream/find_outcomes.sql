@@ -1,6 +1,6 @@
--- What has become of the readings left in staging. Two say the same if all their values are equal:
--- numbers as doubles, `extra` as JSON, whatever the order of its keys. LIMIT makes it a look-up for each
--- of them: a join, planned without statistics, would read all that is stored between the bounds.
+-- Why the readings left in staging were not inserted. A duplicate has the same values as the stored reading:
+-- numbers are compared as doubles, `extra` as jsonb, where the order of keys does not matter. LIMIT forces an
+-- index lookup for each: a join, planned without statistics, would read all rows between the bounds.
 SELECT s.partition, s."offset",
        CASE WHEN r.time IS NULL THEN 'dropped_by_database' -- a trigger returned NULL
             WHEN (r.temperature, r.humidity, r.pressure, r.location, r.extra)

@@ -1,4 +1,4 @@
--- Where the records of a stretch of a partition are. The time bounds exclude other chunks.
+-- Where the records of a range of offsets are stored. The bounds on time enable chunk exclusion.
 SELECT "offset", 'sensor_readings' AS place, time, sensor_id, NULL::text[] AS issues,
        NULL::integer AS rule_version
 FROM sensor_readings

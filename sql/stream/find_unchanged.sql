@@ -1,4 +1,4 @@
--- Readings that are stored as they would be stored now.
+-- Readings in staging that are already stored with the same values.
 SELECT s."offset" FROM staging s
 JOIN sensor_readings r ON r.sensor_id = s.sensor_id AND r.time = s.time
 WHERE r.time BETWEEN %(first)s AND %(last)s

@@ -1,4 +1,4 @@
--- Retention waits until this transaction has ended, or this one until retention is done.
+-- Conflicts with the lock of retention: either this transaction waits for retention, or retention for it.
 LOCK TABLE ONLY sensor_readings, ONLY sensor_readings_invalid IN ROW EXCLUSIVE MODE;
 -- While this row is locked, no validator writes records of the partition.
 SELECT o.next_offset, (SELECT max(older_than) FROM stream_expired)

@@ -1,5 +1,5 @@
--- Readings from staging whose key (sensor_id, time) is not there yet; the others stay in staging.
--- Sorted, so that of two readings with the same key the earlier one in their partition counts.
+-- Inserts the readings in staging whose key (sensor_id, time) is not stored yet; the others stay in staging.
+-- Sorted, so that of two readings with the same key the one with the lower offset is stored.
 WITH stored AS (
     INSERT INTO sensor_readings (time, sensor_id, temperature, humidity, pressure, location, extra,
                                  topic, topic_id, partition, "offset")

@@ -1,5 +1,5 @@
--- The first of equal readings counts. Where that is now an earlier record than the one stored, the
--- stored one makes room; it counts as a duplicate until the replay comes to it.
+-- Of readings with the same key, the first record counts. If the stored reading has a later offset than one
+-- in staging, it is deleted, and counts as a duplicate until the replay reaches it.
 WITH later AS (
     DELETE FROM sensor_readings r USING staging s
     WHERE r.sensor_id = s.sensor_id AND r.time = s.time

@@ -1,5 +1,5 @@
--- Rows of a log that is gone, from an offset on that Kafka will give again. Without an upper bound: where
--- somebody has set the offset back, there are rows beyond it too, and their offsets are given again.
+-- Give rows of a lost log a topic_id of their own, because Kafka will assign their offsets again. There is
+-- no upper bound: if somebody has reset the offset, rows beyond it exist too, and are read again.
 UPDATE sensor_readings SET topic_id = %(lost_log)s
 WHERE topic_id = %(topic_id)s AND partition = %(partition)s AND "offset" >= %(begin)s;
 UPDATE sensor_readings_invalid SET topic_id = %(lost_log)s

@@ -1,2 +1,2 @@
--- The index of offsets learns of the rows that were written last.
+-- Summarize the newest blocks in the BRIN indexes on offsets.
 SELECT summarize_offsets()

@@ -1,3 +1,3 @@
--- What retention has taken from a partition.
+-- What retention has deleted of a partition.
 SELECT hypertable, records, older_than FROM stream_expired
 WHERE topic = %(topic)s AND partition = %(partition)s;

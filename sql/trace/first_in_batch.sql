@@ -1,4 +1,4 @@
--- The row of a batch that counts for a product, where the batch has it more than once.
+-- The accepted row of a product in a batch, for a batch that has the product more than once.
 SELECT c.raw_id FROM clean_products c
 WHERE c.product_id = %(product_id)s AND c.batch_id = %(batch_id)s
 UNION ALL

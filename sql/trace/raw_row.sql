@@ -1,5 +1,5 @@
--- A raw row with its batch, its verdict, and the zone that holds it. Of an archived batch the verdict tells
--- whose row it was, and `file` where it is.
+-- A raw row with its batch, its verdict and its zone. If the batch is archived, the row's source comes from
+-- the verdict, and `file` is where the row is.
 WITH raw AS (
     SELECT id, batch_id, source, line_number, ingestion_time, raw_text, raw_bytes, NULL AS file
     FROM raw_products

@@ -1,5 +1,5 @@
--- The raw rows that name a product, oldest first: valid ones by their verdict, others by their text, which
--- quarantine keeps when a batch is archived.
+-- The raw rows of a product, oldest first: valid ones by their verdict, others by their raw data, which
+-- quarantine still has when a batch is archived.
 SELECT raw_id FROM product_verdicts WHERE product_id = %(product_id)s
 UNION
 SELECT id FROM raw_products WHERE raw_data ->> 'product_id' = %(product_id)s

@@ -1,4 +1,4 @@
--- Where a Kafka record is stored: a reading, a rejection or a duplicate; with its chunk and transaction.
+-- Where a Kafka record is stored, as a reading, a rejection or a duplicate, with its chunk and transaction.
 SELECT 'sensor_readings' AS stored_in, tableoid::regclass::text AS chunk, xmin::text AS transaction,
        time, sensor_id, NULL::text[] AS issues, NULL::integer AS rule_version
 FROM sensor_readings

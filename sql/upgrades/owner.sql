@@ -1,5 +1,5 @@
--- What an older release made as the superuser goes to pipeline_owner, with the rights that roles.sql
--- gives on what the owner creates; the init SQL, which runs afterwards, takes some of them back.
+-- Objects that an older release created as the superuser now belong to pipeline_owner, with the privileges
+-- that roles.sql grants by default; the init SQL, which runs next, revokes some of them.
 SELECT format('ALTER %s %s OWNER TO pipeline_owner',
               CASE WHEN relkind = 'r' THEN 'TABLE'
                    -- the one view of timeseries_db, which is a continuous aggregate if it can be

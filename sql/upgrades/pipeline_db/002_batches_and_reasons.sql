@@ -1,4 +1,4 @@
--- From release 1.0.0: reasons become arrays, each batch gets a row with the day of its products.
+-- From release 1.0.0: reason codes become arrays, and each batch gets a row with its product_date.
 \ir ../owner.sql
 
 CREATE TABLE schema_version (
@@ -7,7 +7,7 @@ CREATE TABLE schema_version (
 );
 
 ALTER TABLE product_verdicts ALTER COLUMN issues TYPE text[] USING string_to_array(issues, ', ');
--- Which of several valid rows stands is decided when they are loaded, not in their verdicts.
+-- Which of several valid rows is kept is now decided when they are loaded, not in their verdicts.
 UPDATE product_verdicts SET issues = NULL WHERE issues = '{duplicate_in_batch}';
 
 ALTER TABLE quarantine_products DROP CONSTRAINT quarantine_products_issues_check;
@@ -28,7 +28,7 @@ FROM raw_products
 WHERE batch_id <> 'sample'
 GROUP BY batch_id;
 
--- A record that text cannot hold is kept as bytes.
+-- A record that text cannot store is kept as bytes.
 ALTER TABLE landing_products ADD COLUMN raw_bytes bytea, ADD COLUMN raw_size bigint;
 ALTER TABLE raw_products ADD COLUMN raw_bytes bytea, ADD COLUMN raw_size bigint;
 ALTER TABLE quarantine_products ADD COLUMN raw_bytes bytea, ADD COLUMN raw_size bigint;

@@ -1,2 +1,2 @@
--- The init SQL makes it again, as a B-tree.
+-- The init SQL recreates it as a B-tree.
 DROP INDEX product_verdicts_batch;

@@ -1,5 +1,5 @@
--- From release 1.0.0: the tables belong to pipeline_owner, reasons become arrays, and retention counts
--- what it takes.
+-- From release 1.0.0: the tables belong to pipeline_owner, reason codes become arrays, and retention counts
+-- the rows that it deletes.
 \ir ../owner.sql
 
 CREATE TABLE schema_version (
@@ -11,11 +11,11 @@ ALTER TABLE sensor_readings_invalid DROP CONSTRAINT sensor_readings_invalid_issu
 ALTER TABLE sensor_readings_invalid ALTER COLUMN issues TYPE text[] USING string_to_array(issues, ', ');
 ALTER TABLE sensor_readings_invalid
     ADD CONSTRAINT sensor_readings_invalid_issues_check CHECK (cardinality(issues) > 0);
--- `time` was the record's Kafka timestamp, and stays what it is.
+-- In release 1.0.0, `time` was the record's Kafka timestamp; in old rows it remains that.
 ALTER TABLE sensor_readings_invalid ADD COLUMN kafka_ms bigint;
 UPDATE sensor_readings_invalid SET kafka_ms = extract(epoch FROM time) * 1000;
 
--- The job calls a procedure of the init SQL.
+-- The job below calls a procedure that the init SQL creates.
 \ir ../../init_timescale.sql
 SELECT current_setting('timescaledb.license') = 'timescale' AS licensed \gset
 \if :licensed
