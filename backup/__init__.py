@@ -1,1 +1,1 @@
-"""Backups of both databases, and the way back to any moment since."""
+"""Base backups of both databases, and point-in-time recovery."""

@@ -27,7 +27,7 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=F
 
 
 def utc_time(text: str) -> datetime:
-    """A moment of the past with its zone, as 2026-11-24T08:00:00Z."""
+    """A time in the past with its zone, such as 2026-11-24T08:00:00Z."""
     moment = zoned(text)
     if moment > datetime.now(timezone.utc):
         raise typer.BadParameter(f"{text!r} is in the future")
@@ -35,7 +35,7 @@ def utc_time(text: str) -> datetime:
 
 
 def place_of_the_stack() -> Place:
-    """The way of running that `make` would choose."""
+    """Where `make` would run the databases: in containers, or as processes."""
     choice = subprocess.run(
         [PROJECT_FOLDER / "local_stack/choose.sh"], stdout=subprocess.PIPE, text=True, check=False
     )
@@ -47,9 +47,9 @@ def place_of_the_stack() -> Place:
 def back_up(
     place: Place, databases: Sequence[str], *, after_restore: bool = False
 ) -> list[list[str]]:
-    """Take a base backup of each database; the kept ones: database, end of the backup, size.
+    """Take a base backup of each database; returns the kept ones: database, time, size.
 
-    After a restore no older backup is deleted.
+    After a restore, no older backup is deleted.
     """
     rows = []
     for name in databases:
@@ -66,9 +66,9 @@ def back_up(
 
 
 def restore(place: Place, databases: Sequence[str], moment: datetime | None) -> None:
-    """Put the databases back to a moment (None: to the end of what is archived), and start them.
+    """Restore the databases to a time (None: to the end of the archived WAL), and start them.
 
-    Raises StackError, and leaves the old data of a database as it was, if that cannot be done.
+    Raises StackError if that fails; the database then keeps its old data.
     """
     target = [str(moment)] if moment else []
     stopped = place.stop([name for database in databases for name in DATABASES[database]])
@@ -88,7 +88,7 @@ def restore(place: Place, databases: Sequence[str], moment: datetime | None) -> 
 
 
 def time_of(backup: str) -> datetime:
-    """The end of a backup, which is its name."""
+    """When a backup ended, from its name."""
     return datetime.strptime(backup, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
 
 

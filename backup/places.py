@@ -1,6 +1,6 @@
-"""Where the databases run: as processes, or in containers; the scripts of this folder run in both.
+"""Where the databases run: as processes, or in containers; the scripts of this folder work in both.
 
-They are handed over as text: no container, and not always the user postgres, can read the clone.
+The scripts are passed as text: no container can read the clone, nor can every user postgres.
 """
 
 import signal
@@ -13,7 +13,7 @@ from local_stack.account import give, run_as, service_account
 from local_stack.stack import Stack
 from pipeline_common.errors import StackError
 
-#: Each database, after what has to be stopped before it.
+#: For each database, the services to stop for its restore, in this order.
 DATABASES = {
     "my_postgres": ("airflow_scheduler", "airflow_webserver", "my_postgres"),
     "my_timescaledb": ("my_timescaledb",),
@@ -23,16 +23,16 @@ PGDATA = "/var/lib/postgresql/data"  # of both images
 
 
 class Place(Protocol):
-    """One way of running the stack."""
+    """Where the stack runs."""
 
     def run(self, database: str, script: str, *arguments: str) -> str:
-        """What the script prints, run as the database's own user; raises StackError if it fails."""
+        """The output of a script, run as the database's own user; raises StackError if it fails."""
 
     def is_up(self, database: str) -> bool:
-        """Whether the database takes connections."""
+        """Whether the database accepts connections."""
 
     def stop(self, services: Sequence[str]) -> list[str]:
-        """Stop the services; those that ran."""
+        """Stop the services; returns those that were running."""
 
     def start(self, services: Sequence[str]) -> None:
         """Start the services, and return when they are healthy."""
@@ -92,7 +92,7 @@ class Containers:
         else:
             begin = ["run", "--rm", "-T", "--no-deps", *user]
             program, rest = ["--entrypoint", "sh"], [database]
-        # A new volume belongs to root.
+        # A new volume is owned by root.
         own = f"chown postgres: {PGDATA} /backups && chmod 700 {PGDATA} /backups"
         for account, command in [
             ("root", ["sh", "-c", own]),
@@ -122,7 +122,7 @@ class Containers:
 
 
 def compose(arguments: Sequence[str]) -> str:
-    """What `docker compose …` prints; raises StackError if it fails."""
+    """The output of `docker compose …`; raises StackError if it fails."""
     return printed(["docker", "compose", "--progress", "quiet", *arguments])
 
 
@@ -132,7 +132,7 @@ def shell(script: str, arguments: Sequence[str]) -> list[str]:
 
 
 def printed(command: Sequence[str], environment: dict[str, str] | None = None) -> str:
-    """What a command prints; raises StackError with what it says to stderr if it fails."""
+    """The output of a command; raises StackError with its stderr if it fails."""
     process = subprocess.Popen(
         command,
         env=environment,
@@ -144,7 +144,7 @@ def printed(command: Sequence[str], environment: dict[str, str] | None = None) -
     )
     try:
         said, error = process.communicate()
-    except KeyboardInterrupt:  # subprocess.run would kill it before it has cleaned up
+    except KeyboardInterrupt:  # subprocess.run would kill it before it can clean up
         process.send_signal(signal.SIGINT)
         process.wait()
         raise

@@ -1,12 +1,12 @@
 #!/bin/sh
-# restore.sh find|restore [TIME]: put a database back to TIME (2026-11-27 10:45:00+00), or to the end of
-# what is archived. `find` only prints the base backup that it would start from.
-# The server must be stopped. A private one, which only this script reaches, replays the WAL beside the
-# old data; the old data is deleted once that one has reached the moment and stopped cleanly.
+# restore.sh find|restore [TIME]: restore a database to TIME (2026-11-27 10:45:00+00), or to the end of the
+# archived WAL. `find` only prints the base backup that it would start from.
+# The server must be stopped. A private server, which only this script can reach, replays the WAL next to
+# the old data; the old data is deleted once that server has reached TIME and shut down cleanly.
 # backup/places.py runs it as the user postgres with PGDATA and BACKUPS (folders) in its environment.
 set -eu
 target=${2:-}
-# As backups are named: the end of each. A backup cannot be used for a moment before its end.
+# A backup's name is the time of its end: it cannot be used to recover to an earlier moment.
 stamp=$(echo "$target" | sed 's/[-:]//g; s/ /T/; s/[.+].*//')Z
 
 base=$(ls -d "$BACKUPS"/*/base/* 2>/dev/null |
@@ -16,12 +16,12 @@ if [ -z "$base" ]; then
     echo "There is no backup${target:+ from before $target}. make backup takes one." >&2
     exit 1
 fi
-# Each restore begins a timeline. What was stored on it since is found only by a backup on it.
+# Each restore begins a new timeline, and only a backup of that timeline can recover what was stored on it.
 cluster=${base%/base/*}
 mark=$cluster/restored_without_backup
 old=$PGDATA/replaced
-# Without PG_VERSION no server starts: so the old one is the first file to leave, and the rename that brings
-# the new one, the last, decides. Until then the old data counts, from then on the restored.
+# No server starts without PG_VERSION. So the old one is moved away first, and the new one is moved in last:
+# that rename commits the restore. Before it the old data is valid, after it the restored data.
 undecided() { [ -d "$old" ] && [ ! -e "$PGDATA/PG_VERSION" ]; }
 if [ -e "$mark" ] && ! undecided; then
     echo "This database was restored and not backed up since: make up, then make backup. Or delete" >&2
@@ -46,7 +46,7 @@ end_server() {
 }
 trap 'end_server; rm -rf "$private" ${unfinished:+"$unfinished"}' EXIT
 trap 'exit 130' INT TERM HUP
-# The private server of a restore that was killed with -9 would go on writing to what this one makes.
+# The private server of a restore that was killed with -9 would write into the folder of this restore.
 left=$(head -n 1 "$new/postmaster.pid" 2>/dev/null || true)
 is_left() { [ -n "$left" ] && tr '\0' ' ' < "/proc/$left/cmdline" | grep -qF -- "-D $new "; } 2>/dev/null
 if is_left; then
@@ -59,7 +59,7 @@ move_all() {
     find "$1" -mindepth 1 -maxdepth 1 ! -path "$new" ! -path "$old" ! -name PG_VERSION |
         while read -r path; do mv "$path" "$2/"; done
 }
-if undecided; then # a restore was killed in the midst of its renames: the old data comes back
+if undecided; then # a restore was killed between its renames: put the old data back
     for path in "$old"/* "$old"/.[!.]*; do
         rm -rf "$PGDATA/${path##*/}" # of the restored one
     done
@@ -67,15 +67,15 @@ if undecided; then # a restore was killed in the midst of its renames: the old d
     move_all "$old" "$PGDATA"
     [ ! -e "$old/PG_VERSION" ] || mv "$old/PG_VERSION" "$PGDATA/"
 fi
-rm -rf "$new" "$old" # of a restore that was interrupted
+rm -rf "$new" "$old" # left by a restore that was interrupted
 mkdir -m 700 "$new"
 tar -xzf "$base/base.tar.gz" -C "$new"
 tar -xzf "$base/pg_wal.tar.gz" -C "$new/pg_wal"
 pg_verifybackup --quiet --no-parse-wal --manifest-path="$base/backup_manifest" "$new"
 rm -rf "$new/restored" "$new/replaced" # left by a restore that was killed before the backup
 
-# As a backup follows each restore, the timeline of the backup is the one that was in use then. The other
-# settings are for the private server only.
+# recovery_target_timeline: a backup is taken after each restore, so the WAL to replay is on the backup's
+# own timeline. The other settings are only for the private server.
 conf=$new/postgresql.auto.conf
 cp "$conf" "$private/conf"
 cat >> "$conf" <<CONF
@@ -95,7 +95,7 @@ CONF
 [ -z "$target" ] || echo "recovery_target_time = '$target'" >> "$conf"
 : > "$new/recovery.signal"
 
-# Return once the server has replayed the WAL and takes connections; fail if it ends.
+# Return once the server has replayed the WAL and accepts connections; fail if it exits.
 replay() {
     postgres -D "$new" -p 5432 > "$log" 2>&1 < /dev/null 9>&- &
     server=$!
@@ -121,7 +121,7 @@ fi
 mv "$private/conf" "$conf"
 sed -n 's/.*last completed transaction was at log time /last transaction: /p' "$log"
 
-# Only renames, within one file system. Ctrl-C must not come between.
+# Only renames, within one file system, and not to be interrupted by Ctrl-C.
 trap '' INT TERM HUP
 unfinished=
 mkdir "$old"
@@ -129,6 +129,6 @@ mkdir "$old"
 : > "$mark"
 move_all "$PGDATA" "$old"
 move_all "$new" "$PGDATA"
-chmod 700 "$PGDATA" # else no server starts in it
+chmod 700 "$PGDATA" # otherwise the server refuses to start
 mv "$new/PG_VERSION" "$PGDATA/"
 rm -rf "$new" "$old"

@@ -1,4 +1,4 @@
-"""What Airflow needs: its settings, the login, the connection of the DAG, its report on health."""
+"""What Airflow needs: its settings, the login, the DAG's connection, and its health check."""
 
 import json
 import os
@@ -19,7 +19,7 @@ def environment(settings: Settings, home: Path, logs: Path) -> dict[str, str]:
     api = f"http://{LOCALHOST}:{settings.airflow_port}"
     return {
         "AIRFLOW_HOME": str(home),
-        # What it may read even where root's home is closed to it.
+        # A folder that it can read even if root's home is closed to it.
         "HOME": str(home),
         "AIRFLOW__API__BASE_URL": f"http://localhost:{settings.airflow_port}",
         "AIRFLOW__API_AUTH__JWT_SECRET": settings.airflow_jwt_secret,
@@ -58,7 +58,7 @@ def write_files(settings: Settings, home: Path) -> None:
 
 
 def health(settings: Settings) -> dict[str, dict[str, str | None]]:
-    """What Airflow says of its parts; its HTTP status is 200 even when one is unhealthy."""
+    """The health of Airflow's components; the HTTP status is 200 even if one is unhealthy."""
     url = f"http://{LOCALHOST}:{settings.airflow_port}/api/v2/monitor/health"
     answer: dict[str, dict[str, str | None]] = httpx.get(url, timeout=3).json()
     return answer

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def differences(folder: Path, listed: Path) -> list[str]:
-    """Names that `listed` (lines of sha256sum) and the files of `folder` do not agree on."""
+    """The names for which the files in `folder` differ from `listed` (output of sha256sum)."""
     lines = (line.split() for line in listed.read_text().splitlines())
     expected = {name: digest for digest, name in lines}
     found = {

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Say which stack to use, "docker" or "local": the one that STACK names, else the one that runs,
-# else Docker where a daemon answers and has the images, else processes. `choose.sh up` pulls the
-# images that are missing; the other commands download nothing.
+# Print which stack to use, "docker" or "local": the value of STACK; else the one that is running;
+# else Docker, if its daemon answers and has the images; else processes. `choose.sh up` pulls missing
+# images; the other commands download nothing.
 cd "$(dirname "$0")/.." || exit 1
 
 case "${STACK:-}" in

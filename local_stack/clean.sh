@@ -1,6 +1,6 @@
 #!/bin/sh
-# Stop the local stack and delete its data, downloads and logs; .env goes too. It needs nothing of
-# what it deletes, not even .venv.
+# Stop the local stack and delete its data, downloads and logs, and .env. This depends on nothing that it
+# deletes, not even .venv.
 cd "$(dirname "$0")/.." || exit 1
 
 if [ -L .local ] || [ -e .local ]; then
@@ -9,8 +9,8 @@ if [ -L .local ] || [ -e .local ]; then
         echo "$folder belongs to another user: it is left as it is. Look at it, then: rm .local" >&2
         exit 1
     fi
-    # Every process of a stack has its folder in its environment. The data goes as well, so none has
-    # to write anything down; again, until none has started another one.
+    # Every process of a stack has the stack's folder in its environment. The data is deleted too, so
+    # SIGKILL is fine. Repeat, because a process may have started another one.
     while pids=$(grep -lsz "^DATA_PIPELINE_STACK=$folder\(/\|\$\)" /proc/[0-9]*/environ | cut -d/ -f3) && [ -n "$pids" ]; do
         kill -KILL $pids 2>/dev/null
         sleep 0.2

@@ -1,4 +1,4 @@
-"""Debian packages: installed where they are missing, and newer ones fetched beside the system's."""
+"""Installs missing Debian packages, and downloads newer ones without installing them."""
 
 import os
 import shutil
@@ -18,10 +18,10 @@ def say(what: str) -> None:
 def install_packages(
     wanted: dict[Path, tuple[list[str], str]], servers: Sequence[str] = ()
 ) -> None:
-    """Install the packages whose files are missing; without root, say which they are.
+    """Install the packages whose files are missing; without root, say which ones to install.
 
     `wanted`: a file that must be there -> the packages that bring it, and why it is needed.
-    `servers`: what these packages would start, which the stack starts itself.
+    `servers`: the services that these packages would start; the stack starts its own.
     """
     missing = {path: entry for path, entry in wanted.items() if not path.exists()}
     if not missing:
@@ -54,7 +54,7 @@ def _keep_debian_from_starting_a_cluster() -> None:
 
 
 def _keep_debian_from_starting(servers: Sequence[str]) -> None:
-    # As `systemctl mask` does, where there is no systemd yet, too.
+    # What `systemctl mask` does; works without systemd, too.
     for server in servers:
         unit = Path(f"/etc/systemd/system/{server}.service")
         if not unit.is_symlink() and not unit.exists():
@@ -65,8 +65,8 @@ def _keep_debian_from_starting(servers: Sequence[str]) -> None:
 def fetch_from_debian_13(folder: Path, kind: str, apt_command: list[str]) -> None:
     """Run apt-get in `folder` with Debian 13's packages (kind: deb, or deb-src for sources).
 
-    Debian 12 lacks what is fetched here. A package list of its own, kept in the folder, leaves the
-    machine's as it is; apt checks the signatures.
+    Debian 12 does not have these packages. A separate package list, kept in the folder, leaves the
+    machine's own unchanged; apt checks the signatures.
     """
     apt = folder / "apt"
     (apt / "lists/partial").mkdir(parents=True)
@@ -87,7 +87,7 @@ def fetch_from_debian_13(folder: Path, kind: str, apt_command: list[str]) -> Non
 
 
 def debian_mirror() -> str:
-    """The mirror that this machine's own package lists name."""
+    """The mirror in this machine's apt sources."""
     for path in sorted(Path("/etc/apt/sources.list.d").glob("*.sources")):
         for line in path.read_text().splitlines():
             if line.startswith("URIs:"):

@@ -23,7 +23,7 @@ PORTS = (
 
 
 def write_env(project: Path = PROJECT_FOLDER) -> None:
-    """Create `.env` from .env.example unless it exists; then take over the ports of this call.
+    """Create `.env` from .env.example unless it exists; then store the ports of this call in it.
 
     `PGPORT=5532 make up` would otherwise start a database that no script finds afterwards.
     """
@@ -64,7 +64,7 @@ def _with(text: str, values: dict[str, str]) -> str:
 
 
 def _replace(env: Path, text: str) -> None:
-    # In one step: an interrupted run leaves no partial file.
+    # Atomically: an interrupted run leaves no partial file.
     with tempfile.NamedTemporaryFile("w", dir=env.parent, delete=False) as file:
         file.write(text)
     Path(file.name).replace(env)

@@ -10,9 +10,9 @@ from pipeline_common.settings import PROJECT_FOLDER
 
 
 def local_folder() -> Path:
-    """The folder that holds all of the local stack; raises StackError if it cannot be trusted.
+    """The folder of the local stack; raises StackError if it cannot be trusted.
 
-    PostgreSQL refuses to run as root, so root runs it as the user postgres; where that user may not
+    PostgreSQL refuses to run as root, so root runs it as the user postgres. If that user cannot
     enter the clone (/root, a private temporary folder), `.local` is a link to a folder in /var/tmp.
     """
     refuse_odd_path(PROJECT_FOLDER)
@@ -57,7 +57,7 @@ def refuse_foreign_owner(local: Path) -> None:
 
 def _make(local: Path) -> None:
     if os.geteuid() == 0 and not _everyone_may_enter(PROJECT_FOLDER):
-        # Its name is random and the link holds it, so that nobody can put files there beforehand.
+        # Its name is random and stored in the link, so that nobody can put files there beforehand.
         folder = Path(tempfile.mkdtemp(prefix="data-pipeline-", dir="/var/tmp"))
         local.symlink_to(folder)
     else:

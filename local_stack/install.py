@@ -1,4 +1,4 @@
-"""Get what the local stack runs on: system packages, TimescaleDB, Kafka with ZooKeeper.
+"""Installs what the local stack runs on: system packages, TimescaleDB, Kafka with ZooKeeper.
 
 Everything but the system packages goes to `.local/`, so that `make clean` removes it.
 Each step does nothing if its result already exists.

@@ -19,14 +19,14 @@ def java(main_class: str, config: Path, properties: dict[str, object], heap: str
     """The command that runs a Java server, with its configuration written to `config`."""
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
-    # Beside it, since the account that runs the server may not be able to enter the clone.
+    # In the same folder, since the account that runs the server may be unable to enter the clone.
     log4j = shutil.copy(HERE / "log4j.properties", config.parent)
     flags = [f"-Xmx{heap}", f"-Dlog4j.configuration=file:{log4j}"]
     return ["java", *flags, "-cp", f"{cache_folder()}/kafka/*", main_class, str(config)]
 
 
 def broker_answers(bootstrap: str) -> bool:
-    """Whether a broker lists its topics."""
+    """Whether the broker can list its topics."""
     try:
         with _admin(bootstrap) as admin:
             admin.list_topics()
@@ -57,7 +57,7 @@ def _admin(bootstrap: str) -> KafkaAdminClient:
 
 
 def zookeeper_serves(port: int) -> bool:
-    """Whether ZooKeeper names its mode; "ruok" would be answered before the data is loaded."""
+    """Whether ZooKeeper reports its mode; it answers "ruok" before its data is loaded."""
     line = f"exec 3<>/dev/tcp/{LOCALHOST}/{port} && echo srvr >&3 && timeout 2 cat <&3"
     answer = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
     return "\nMode: " in answer.stdout

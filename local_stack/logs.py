@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-#: How Java and Python begin the line that names what went wrong; the last one is the cause.
+#: How Java and Python begin the line that names the error; the last such line is the cause.
 EXCEPTION = re.compile(r"^(Caused by: )?[\w.]+(Error|Exception|InvalidToken)\b")
 #: How PostgreSQL and Java's logs mark it.
 SEVERE = re.compile(r"\b(FATAL|PANIC|ERROR|CRITICAL)\b")

@@ -1,4 +1,4 @@
-"""Data and `.env` belong together: the data keeps the logins and the key that it was made with."""
+"""Data and `.env` belong together: the data contains the logins and the key of its first start."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline_common.errors import StackError
 from pipeline_common.settings import Settings
 
-#: What a database, or a value that Airflow has encrypted, keeps from its first start.
+#: Settings that the databases, and values that Airflow has encrypted, keep from the first start.
 KEPT = (
     "pipeline_admin_password",
     "pipeline_reader_password",
@@ -23,7 +23,7 @@ KEPT = (
 
 
 def refuse_other_secrets(folder: Path, settings: Settings) -> None:
-    """Raise StackError if the data below `folder` was made with other values; note new data's."""
+    """Raise StackError if the data in `folder` has other values; record those of new data."""
     note = folder / "data/made_with.json"
     now = {name: hashlib.sha256(str(getattr(settings, name)).encode()).hexdigest() for name in KEPT}
     if not note.exists():

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make .venv from requirements.lock: with uv where it is (seconds), else with pip (a minute or two).
+# Create .venv from requirements.lock: with uv (seconds), else with pip (a minute or two).
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -17,12 +17,12 @@ else
         echo "This Python cannot make a virtual environment. First: sudo apt-get install -y python3-venv" >&2
         exit 1
     fi
-    # uv installs the 200 packages ten times as fast as pip does; pip stays as the way without it.
+    # uv installs the 200 packages ten times as fast as pip, which is the fallback.
     uv=.venv/bin/uv
     .venv/bin/pip install --quiet --require-hashes --requirement requirements-uv.txt 2>/dev/null || uv=
 fi
 if [ -n "$uv" ]; then
-    # Compiled now, as pip does, rather than at the start of each process.
+    # Compile to bytecode now, as pip does, rather than at the first import.
     install="$uv pip install --quiet --compile-bytecode --python .venv"
 else
     install=".venv/bin/pip install --quiet"

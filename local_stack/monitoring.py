@@ -22,7 +22,7 @@ PACKAGES = {
 }
 CONFIGURATION = PROJECT_FOLDER / "monitoring"
 FILES = ["prometheus.yml", "alerts.yml", "alertmanager.yml"]
-#: What the exporter is told; it cannot read `.env`, which is for its owner only.
+#: The exporter's environment; it cannot read `.env`, which only its owner can.
 EXPORTER_SETTINGS = [
     "pghost",
     "pgport",
@@ -42,7 +42,7 @@ def install() -> None:
 
 
 def here(text: str, settings: Settings) -> str:
-    """A configuration with this machine's addresses in place of the containers' names."""
+    """A configuration with this machine's addresses instead of the containers' names."""
     for name, address in {
         "my_exporter:9108": f"{LOCALHOST}:{settings.exporter_port}",
         "my_prometheus:9090": f"{LOCALHOST}:{settings.prometheus_port}",
@@ -132,5 +132,5 @@ def quoted(value: str) -> str:
 
 
 def answers(port: int, path: str) -> bool:
-    """Whether a server says that it is ready."""
+    """Whether a server reports that it is ready."""
     return httpx.get(f"http://{LOCALHOST}:{port}{path}", timeout=20).is_success

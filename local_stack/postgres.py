@@ -51,13 +51,13 @@ def database(
         prepare=lambda: make_cluster(bin_folder, data, login, user),
         sql_variables=sql_variables,
         user=user,
-        stop_signal="INT",  # "fast": end sessions, write everything down, stop
+        stop_signal="INT",  # "fast" shutdown: disconnect the sessions, write a checkpoint, stop
         stop_seconds=60,
     )
 
 
 def make_cluster(bin_folder: Path, data: Path, login: dict[str, Any], user: str | None) -> None:
-    """initdb into `data`, as `user` if one is given, unless there is a cluster already."""
+    """Run initdb in `data`, as `user` if one is given, unless it has a cluster already."""
     if (data / "PG_VERSION").exists():
         return
     if data.is_dir() and any(data.iterdir()):
@@ -99,13 +99,13 @@ def command(bin_folder: Path, data: Path, port: object, options: dict[str, str])
 
 
 def archiving(backups: Path) -> dict[str, str]:
-    """Have the server keep its WAL in `backups`, once base_backup.sh has made `archive_id`."""
+    """Have the server archive its WAL in `backups`, once base_backup.sh has created `archive_id`."""
     keep = f'to="{backups}/$(cat archive_id)/wal/%f.gz" && gzip -c %p > "$to" && sync "$to"'
     return {"archive_mode": "on", "archive_command": f"[ ! -e archive_id ] || {{ {keep}; }}"}
 
 
 def accepts(bin_folder: Path, port: object) -> bool:
-    """Whether the server takes connections, whoever may log in."""
+    """Whether the server accepts connections, regardless of the login."""
     command = [str(bin_folder / "pg_isready"), "-q", "-h", LOCALHOST, "-p", str(port)]
     return subprocess.run(command, check=False).returncode == 0
 
@@ -113,7 +113,7 @@ def accepts(bin_folder: Path, port: object) -> bool:
 def run_init_sql(
     login: dict[str, Any], files: list[str], variables: dict[str, str] | None = None
 ) -> None:
-    """Make the login's database if it is missing and run the init SQL in it; repeatable."""
+    """Create the login's database if it is missing and run the init SQL in it; idempotent."""
     environment = (
         os.environ
         | (variables or {})
@@ -139,7 +139,7 @@ def run_init_sql(
 
 
 def upgrade(name: str, login: dict[str, Any], variables: dict[str, str]) -> None:
-    """Bring a database of an older release up to date; raises StackError if a newer one made it."""
+    """Upgrade a database of an older release; raises StackError if a newer release created it."""
     environment = {
         "PGHOST": str(login["host"]),
         "PGPORT": str(login["port"]),

@@ -1,4 +1,4 @@
-"""Finding a stack's processes, including those that nobody watches any more, and ending them."""
+"""Finds a stack's processes, including those that supervisord has lost, and ends them."""
 
 import time
 from pathlib import Path
@@ -7,23 +7,23 @@ import psutil
 
 from pipeline_common.errors import StackError
 
-#: Every process of a stack carries it in its environment: the stack's folder.
+#: Every process of a stack has this variable in its environment: the stack's folder.
 MARK = "DATA_PIPELINE_STACK"
 
 
 def mark(folder: Path) -> dict[str, str]:
     """The variables by which a stack's processes are found."""
-    # setproctitle would write a process's title over its environment; Airflow uses it.
+    # Airflow uses setproctitle, which would overwrite a process's environment with its title.
     return {MARK: str(folder), "SPT_NOENV": "1"}
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
-    """The processes of the stack in `folder`, with all that they have started."""
+    """The processes of the stack in `folder`, with all their descendants."""
     found: dict[int, psutil.Process] = {}
     for process in psutil.process_iter():
         try:
             if process.environ().get(MARK) == str(folder):
-                # PostgreSQL's processes write their title over the environment as well.
+                # PostgreSQL's processes overwrite their environment with their title, too.
                 found |= {p.pid: p for p in [process, *process.children(recursive=True)]}
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
@@ -31,9 +31,9 @@ def processes_of(folder: Path) -> list[psutil.Process]:
 
 
 def end_all(folder: Path, patience: float = 60.0) -> None:
-    """End what is left of the stack: SIGTERM first, SIGKILL after `patience` seconds.
+    """End the stack's remaining processes: SIGTERM first, SIGKILL after `patience` seconds.
 
-    Raises StackError if a process is still there after that long again.
+    Raises StackError if a process is still there `patience` seconds after that.
     """
     begin = time.monotonic()
     while processes := processes_of(folder):

@@ -1,4 +1,4 @@
-"""What must be known about a service to start, watch and stop it."""
+"""The definition of a service: how to start, check and stop it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,23 +10,23 @@ class Service:
 
     name: str
     command: list[str]
-    #: called until true; changes nothing; may raise what a service that is still starting causes
+    #: called until it returns true; read-only; may raise the errors of a service that is starting
     healthy: Callable[[], bool]
-    #: done by `up` as soon as it is healthy, before what depends on it starts; repeatable
+    #: run by `up` once the service is healthy, before its dependents start; idempotent
     set_up: Callable[[], None] = lambda: None
     #: published on 127.0.0.1; `port_variable` is the setting that moves it
     port: int | None = None
     port_variable: str = ""
     depends_on: tuple[str, ...] = ()
-    #: run before every start: writes configuration, makes the data folder on first use
+    #: run before every start: writes the configuration, creates the data folder on first use
     prepare: Callable[[], None] = lambda: None
     environment: dict[str, str] = field(default_factory=dict)
-    #: what a database's init SQL and upgrades are given
+    #: environment variables of a database's init SQL and upgrades
     sql_variables: dict[str, str] = field(default_factory=dict)
     user: str | None = None
     stop_signal: str = "TERM"
     stop_seconds: int = 30
-    #: runs to completion and must exit with 0, like airflow_init
+    #: runs to completion and must exit with 0, as airflow_init does
     one_shot: bool = False
-    #: started only when it is named, as Prometheus is by MONITORING=1
+    #: started only when it is named, as MONITORING=1 does with Prometheus
     optional: bool = False

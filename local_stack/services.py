@@ -172,5 +172,5 @@ def services(settings: Settings, folder: Path, logs: Path) -> list[Service]:
 
 
 def shell(line: str) -> list[str]:
-    """A shell command; `line` holds no value of a user: those are in the environment."""
+    """A shell command; `line` contains no user input: that is passed in the environment."""
     return ["bash", "-c", line]

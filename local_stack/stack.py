@@ -34,7 +34,7 @@ from pipeline_common.settings import Settings
 
 
 class Stack:
-    """The services of one folder; two stacks with different folders and ports do not meet."""
+    """The services of one folder; stacks with different folders and ports are independent."""
 
     def __init__(self, folder: Path, settings: Settings, logs: Path | None = None) -> None:
         self.folder = folder
@@ -51,7 +51,7 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings as variables, for a script that uses this stack."""
+        """The settings as environment variables, for a script that uses this stack."""
         return os.environ | self._settings
 
     @property
@@ -63,9 +63,9 @@ class Stack:
 
         If none is named: all that are not optional.
 
-        Raises StackError when one does not become healthy: it is stopped, and with it what has not
-        become healthy either; what is healthy keeps running. An interrupt
-        stops all that this call began.
+        Raises StackError when one does not become healthy; every service that is not healthy is
+        then stopped, and the healthy ones keep running. An interrupt stops all services that this
+        call has started.
         """
         refuse_other_secrets(self.folder, self.settings)
         wanted = with_dependencies(self.services, names or self.seven)
@@ -88,7 +88,7 @@ class Stack:
             self.down()
 
     def start(self, name: str) -> None:
-        """Start one service, without a wait; raises StackError if supervisord refuses."""
+        """Start one service without waiting for it; raises StackError if supervisord refuses."""
         self.services[name].prepare()
         try:
             self._supervisord.rpc.startProcess(name, False)
@@ -96,12 +96,12 @@ class Stack:
             raise StackError(f"{name} cannot be started: {fault.faultString}") from fault
 
     def why_not_healthy(self, name: str) -> str:
-        """A sentence about a service that did not become healthy, with a line of its log."""
+        """Why a service did not become healthy: a sentence, with a line of its log."""
         log = self.log(name)
         return f"{name} did not become healthy. Its log, {log}, says:\n{failing_line(log)}"
 
     def down(self) -> None:
-        """Stop every service, each after those that depend on it; the data stays.
+        """Stop every service, each after those that depend on it; keep the data.
 
         Raises StackError if a process survives.
         """
@@ -111,7 +111,7 @@ class Stack:
         end_all(self.folder)
 
     def reset(self) -> None:
-        """Stop every service, delete data and backups: the next start is like the first."""
+        """Stop every service and delete data and backups, so that the next start is a first one."""
         self.down()
         with stderr.status("deleting the data"):
             for name in ("data", "backups", "airflow"):
@@ -165,18 +165,18 @@ class Stack:
             return False  # still starting
 
     def healthy(self) -> dict[str, bool]:
-        """`is_healthy` of the seven and of what else runs, asked at once: no wait adds up."""
+        """`is_healthy` of the seven and of other running services, checked in parallel."""
         running = self.running()
         names = [name for name in self.services if name in self.seven or name in running]
         with ThreadPoolExecutor(len(names)) as pool:
             return dict(zip(names, pool.map(self.is_healthy, names), strict=True))
 
     def running(self) -> set[str]:
-        """Names of the services that have been started and not yet stopped or given up."""
+        """Names of the services that were started, and neither stopped nor given up since."""
         return self._supervisord.running()
 
     def info(self, name: str) -> dict[str, Any]:
-        """What supervisord knows of the service: state, pid, exitstatus, start."""
+        """supervisord's information on the service: state, pid, exitstatus, start."""
         return self._supervisord.info(name)
 
     def state(self, name: str) -> int:
@@ -188,7 +188,7 @@ class Stack:
         return int(self.info(name)["pid"])
 
     def log(self, name: str) -> Path:
-        """The file that holds what the service prints."""
+        """The log file with the service's output."""
         return log_of(self.folder, name)
 
     def is_supervised(self) -> bool:

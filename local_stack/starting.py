@@ -1,4 +1,4 @@
-"""How services are started: what each needs, what would be in the way, and in which order."""
+"""Starts services: with their dependencies, on free ports, in order."""
 
 import socket
 import time
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from local_stack.stack import Stack
 
 START_SECONDS = 300.0
-#: How often a service may exit and be restarted before it counts as unable to start.
+#: How often supervisord may start a service before it counts as failed.
 STARTS = 5
 
 
@@ -37,7 +37,7 @@ def with_dependencies(services: dict[str, Service], names: Iterable[str]) -> lis
 
 
 def refuse_taken_ports(starting: list[Service]) -> None:
-    """Raise StackError if something listens already where one of the services would."""
+    """Raise StackError if another process already listens on the port of a service."""
     for service in starting:
         if service.port is None:
             continue
@@ -54,9 +54,9 @@ def refuse_taken_ports(starting: list[Service]) -> None:
 
 
 def start_in_order(stack: "Stack", wanted: list[Service], running: set[str]) -> None:
-    """Start each service as soon as those that it needs are healthy; return when all are.
+    """Start each service as soon as its dependencies are healthy; return when all are healthy.
 
-    Raises StackError when one takes too long, or ends too often.
+    Raises StackError when one takes too long, or exits too often.
     """
     waiting = {s.name: s for s in wanted}
     started = {name: time.monotonic() for name in running & waiting.keys()}

@@ -1,7 +1,7 @@
-"""supervisord: the table of services as its configuration, and requests to the running one.
+"""supervisord: its configuration, made from the table of services, and requests to it.
 
-The services' environment is not in the configuration: they inherit supervisord's own, which no
-quoting can break and which leaves the secrets off the disk.
+The services' environment is not in the configuration: they inherit supervisord's own, which needs
+no quoting and keeps the secrets off the disk.
 """
 
 import configparser
@@ -34,8 +34,8 @@ class Supervisord:
 
     @property
     def rpc(self) -> Any:
-        """supervisord's own functions; raises OSError where none listens."""
-        # A new one for each call: the transport does not recover when supervisord has restarted.
+        """supervisord's XML-RPC functions; calling one raises OSError if none is running."""
+        # A new connection for each call: the transport does not survive a restart of supervisord.
         transport = SupervisorTransport(serverurl=f"unix://{self.socket}")
         return ServerProxy("http://supervisor", transport=transport).supervisor
 
@@ -80,12 +80,12 @@ class Supervisord:
             time.sleep(0.05)
 
     def info(self, name: str) -> dict[str, Any]:
-        """What it knows of a service: state, pid, exitstatus."""
+        """Its information on a service: state, pid, exitstatus."""
         info: dict[str, Any] = self.rpc.getProcessInfo(name)
         return info
 
     def running(self) -> set[str]:
-        """Names of the services that it has started and not yet stopped or given up."""
+        """Names of the services that it has started, and neither stopped nor given up since."""
         if not self.answers():
             return set()
         up = (ProcessStates.STARTING, ProcessStates.RUNNING, ProcessStates.BACKOFF)
@@ -93,23 +93,23 @@ class Supervisord:
 
 
 def _socket_of(folder: Path) -> Path:
-    # In the folder, unless a socket's path may not be that long.
+    # In the folder, unless its path is too long for a socket.
     inside = folder / "supervisord.sock"
-    if len(str(inside)) < 90:  # of 108: it is made under a longer name first
+    if len(str(inside)) < 90:  # the limit is 108; supervisord creates it under a longer name first
         return inside
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
     return Path("/tmp") / f"data-pipeline-{digest}.sock"  # noqa: S108 - its owner is checked
 
 
 def log_of(folder: Path, name: str) -> Path:
-    """The file that holds what a service prints."""
+    """The log file with a service's output."""
     return folder / "logs" / f"{name}.log"
 
 
 def configuration(
     services: Iterable[Service], folder: Path, socket: Path, identifier: str
 ) -> configparser.RawConfigParser:
-    """supervisord's configuration: its own, and one program for each service."""
+    """supervisord's configuration: its own sections, and one program for each service."""
     config = configparser.RawConfigParser()
     config["unix_http_server"] = {"file": str(socket), "chmod": "0700"}
     config["supervisord"] = {
@@ -148,4 +148,4 @@ def _program(service: Service, log: Path) -> dict[str, str]:
 
 
 def _plain(text: str) -> str:
-    return text.replace("%", "%%")  # supervisord would read %(name)s as a value of its own
+    return text.replace("%", "%%")  # supervisord would expand %(name)s

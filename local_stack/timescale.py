@@ -1,4 +1,4 @@
-"""A PostgreSQL 15 that has TimescaleDB: the system's own, or one built from Debian 13's sources."""
+"""PostgreSQL 15 with TimescaleDB: the system's own, or one built from Debian 13's sources."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ CHECKSUMS = Path(__file__).with_name("timescaledb.sha256")
 # What must be there -> the Debian packages that bring it, and why it is needed.
 BUILD_PACKAGES = {
     Path("/usr/include/postgresql/15/server/postgres.h"): (
-        # Together, so that the server and the headers are of one minor version.
+        # Together, so that the server and the headers have the same minor version.
         ["postgresql-15", "postgresql-server-dev-15"],
         "to build the TimescaleDB extension",
     ),
@@ -35,10 +35,10 @@ def is_there() -> bool:
 
 
 def timescale_bin() -> Path:
-    """The bin folder of the PostgreSQL 15 that has TimescaleDB.
+    """The bin folder of the PostgreSQL 15 with TimescaleDB.
 
-    What is built goes to a private copy of PostgreSQL: a PostgreSQL program finds its libraries and
-    extensions beside itself, so nothing has to be written to /usr.
+    The build is installed in a private copy of PostgreSQL: PostgreSQL locates its libraries and
+    extensions relative to its programs, so nothing has to be written to /usr.
     """
     if OF_THE_SYSTEM.exists():
         return DEBIAN_POSTGRES
@@ -67,7 +67,7 @@ def _built_version() -> str:
 
 
 def _copy_postgres(usr: Path) -> None:
-    # bitcode/ serves only the JIT compiler and is most of the size.
+    # bitcode/ is used only by JIT compilation, and is most of the size.
     for part in ("lib/postgresql/15", "share/postgresql/15"):
         ignore = shutil.ignore_patterns("bitcode", "pgxs")
         shutil.copytree(Path("/usr") / part, usr / part, symlinks=True, ignore=ignore)
