@@ -42,25 +42,25 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
 READ_BYTES = 1 << 20
-NAME_CHARACTERS = 150  # of a batch id in a file name; file systems take 255 bytes
+NAME_CHARACTERS = 150  # of a batch id in a file name; file systems allow 255 bytes
 app = typer.Typer(help=__doc__, add_completion=False)
 
 
 class ArchiveError(StackError):
-    """A file differs from what was written; the message names it. The database is unchanged."""
+    """A file does not hold what was written; the message names it. The database is unchanged."""
 
 
 def archive_folder() -> Path:
-    """Where the files are; a relative path is one in the project's folder."""
+    """Where the files are; a relative path is relative to the project's folder."""
     return PROJECT_FOLDER / Settings().archive_folder
 
 
 def archive(connection: "Connection", batch_id: str, folder: Path) -> int:
     """Write the raw rows of a batch to a file and delete them; returns their number.
 
-    The rows are deleted, in one transaction, once the file is on disk and has been read back.
-    If this is killed before, they are still there, and the file is only a copy. Raises BatchError
-    for a batch that does not add up, ArchiveError for a disk that gives back something else.
+    The rows are deleted, in one transaction, once the file is on disk and was read back. If this is
+    killed earlier, they are still there, and the file is only a copy. Raises BatchError if the
+    batch does not add up, ArchiveError if the file does not contain what was written.
     """
     with locked_transaction(connection, batch_id) as cursor:
         if batches.archived(cursor, batch_id):
@@ -70,7 +70,7 @@ def archive(connection: "Connection", batch_id: str, folder: Path) -> int:
                 f"Batch {batch_id} does not add up: re-validate it first, with "
                 f"python batch_pipeline/reprocess.py {shlex.quote(batch_id)}"
             )
-        # The batch is locked, so nobody else uses this name; what a killed run left is replaced.
+        # The batch is locked, so no other process uses this name; a killed run's file is replaced.
         id_hash = hashlib.sha256(batch_id.encode()).hexdigest()[:16]
         unfinished = folder / f"{id_hash}.unfinished"
         rows = _write(cursor, batch_id, unfinished)
@@ -93,7 +93,7 @@ def archive(connection: "Connection", batch_id: str, folder: Path) -> int:
 
 
 def restore(connection: "Connection", batch_id: str, folder: Path) -> int:
-    """Bring a batch's raw rows back from its file, exactly as they were; returns their number.
+    """Restore a batch's raw rows from its file, exactly as they were; returns their number.
 
     0 if the batch is not archived. The file stays. Raises ArchiveError if it is missing or changed.
     """
@@ -125,7 +125,7 @@ def _write(cursor: "Cursor", batch_id: str, path: Path) -> int:
     """Copy the rows to the file and flush it to disk; returns their number."""
     copy = cursor.mogrify(read_sql("batch/copy_to_archive"), {"batch_id": batch_id})
     with path.open("wb") as file:
-        # No name and no time in it: the same rows make the same file.
+        # Without a name and a time in its header, the same rows give the same file.
         with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as compressed:
             cursor.copy_expert(copy, compressed, size=READ_BYTES)
         file.flush()
@@ -150,7 +150,7 @@ def sha256_of(path: Path) -> str:
 
 
 def _sync(folder: Path) -> None:
-    """Flush the names of the folder's files to disk."""
+    """Flush the folder's entries to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

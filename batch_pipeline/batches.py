@@ -26,12 +26,12 @@ def batch_of_run(
     run_started_at: datetime | None = None,
     cleared: bool = False,
 ) -> str:
-    """The id of the run's batch, which is stored in `batches` when it is first asked for.
+    """The id of the run's batch, which is stored in `batches` on the first call.
 
-    It is the run id. But Airflow reuses the id of a run that was deleted; such a new run
-    gets "run id#2", so that its rows never mix with the old ones. A run is recognized by its start,
-    and once it was `cleared`, which starts it a second time, by `due_at`: when it was triggered.
-    Only a scheduled run that is created again is due when the deleted one was.
+    It is the run id. But Airflow reuses the id of a run that was deleted: such a new run gets
+    "run id#2", so that its rows never mix with the old ones. A run is identified by its start time
+    and, once it was `cleared`, which starts it again, by `due_at`: when it was triggered. Only a
+    scheduled run that was deleted and created again has the same `due_at`.
     """
     run = {"run_id": run_id, "due_at": due_at, "run_started_at": run_started_at}
     with locked_transaction(connection, f"run {run_id}") as cursor:
@@ -51,7 +51,7 @@ def batch_ids(connection: "Connection", *, archived: bool = False) -> list[str]:
 
 
 def batches_to_archive(connection: "Connection", days: int) -> list[str]:
-    """The batches that are done and came in at least that many days ago, oldest first."""
+    """The batches that are done and were ingested at least that many days ago, oldest first."""
     return _batch_ids(connection, "batches_to_archive", {"days": days})
 
 
@@ -76,7 +76,7 @@ def archived(cursor: "Cursor", batch_id: str) -> File | None:
 
 
 def refuse_archived(cursor: "Cursor", batch_id: str) -> None:
-    """Raise BatchError for an archived batch: to a step it would look like one without raw rows."""
+    """Raise BatchError if the batch is archived: to a step, it would seem to have no raw rows."""
     if file := archived(cursor, batch_id):
         raise BatchError(
             f"The raw rows of batch {batch_id} are archived in {file.name}; to read them back and "

@@ -1,4 +1,4 @@
-"""How a task of the DAG connects to pipeline_db, and what it says when it cannot."""
+"""How a task of the DAG connects to pipeline_db, with timeouts and clear errors."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 CONNECTION_ID = "postgres_default"  # in Airflow: Admin → Connections
 EXECUTION_TIMEOUT = timedelta(minutes=30)  # of any task; ten million rows take a few minutes
-STATEMENT_SECONDS = 25 * 60  # ended by the database before Airflow ends the task
+STATEMENT_SECONDS = 25 * 60  # the database cancels a statement before Airflow kills the task
 LOCK_SECONDS = 5 * 60  # another run may hold the lock while it loads a large batch
 
 
 class BusyError(Exception):
-    """The database gave up on a statement; another attempt may succeed."""
+    """The database cancelled a statement; a retry may succeed."""
 
 
 def login() -> dict[str, Any]:
@@ -43,7 +43,7 @@ def login() -> dict[str, Any]:
 
 @contextmanager
 def connected() -> "Iterator[Connection]":
-    """A connection for one task, on which nothing waits forever.
+    """A connection for one task, with timeouts, so that nothing waits forever.
 
     Raises BusyError if another session holds a lock too long or a statement takes too long.
     """

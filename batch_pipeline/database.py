@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
 
-# What is held in memory at a time, whatever the size of the batch: a record may have 1 MiB.
+# Bounds the memory, whatever the size of the batch: a record may be 1 MiB.
 FETCHED_ROWS = 256
 CHUNK_CHARACTERS = 1 << 20
 ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 def connect(login: dict[str, Any]) -> "Connection":
-    """Connect for the steps: one may work on millions of rows, and wait until another has."""
+    """Connect for the steps: one may process millions of rows, and another wait for it."""
     return database.connect(
         login, "batch_pipeline", statement_seconds=3600, lock_seconds=600, idle_seconds=600
     )
@@ -35,7 +35,7 @@ class OneTransaction(psycopg2.extensions.connection):
     """
 
     def __enter__(self) -> "OneTransaction":
-        """Begin no transaction of a step's own."""
+        """Do not begin a transaction for each step."""
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -44,7 +44,7 @@ class OneTransaction(psycopg2.extensions.connection):
 
 @contextmanager
 def locked_transaction(connection: "Connection", *locks: str) -> "Iterator[Cursor]":
-    """One transaction: all of it or nothing; others that name one of the locks wait for its end."""
+    """One transaction; others that take one of the same locks wait until it ends."""
     with connection, connection.cursor() as cursor:
         for lock in locks:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock])
@@ -55,9 +55,9 @@ def locked_transaction(connection: "Connection", *locks: str) -> "Iterator[Curso
 def slice_transaction(
     connection: "Connection", batch_id: str, name: str, part: Slice
 ) -> "Iterator[Cursor]":
-    """One transaction on a slice of a batch, under a lock on each part of what `name` names.
+    """One transaction on a slice of a batch, with a lock for each of its parts, called `name`.
 
-    Slices of a batch run side by side; a step that works on the whole batch waits for them.
+    Slices of a batch run concurrently; a step that processes the whole batch waits for them.
     """
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", [batch_id])
@@ -66,7 +66,7 @@ def slice_transaction(
 
 
 def escape(text: str) -> str:
-    """Text as a column in COPY's text format."""
+    """Text as a field in COPY's text format."""
     if text.isprintable() and "\\" not in text:  # nearly always true, and cheap to check
         return text
     return text.translate(ESCAPES)

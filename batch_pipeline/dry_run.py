@@ -1,4 +1,4 @@
-"""What a re-validation would change: it is run, compared with the state before, and rolled back."""
+"""What a re-validation would change: it runs, is compared with before, and is rolled back."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ ROWS_SHOWN = 20
 
 
 class Move(NamedTuple):
-    """A raw row and its place: clean, superseded, quarantine (with reasons), not validated yet."""
+    """A raw row, and where it was and would be: a zone, with the reason codes in quarantine."""
 
     batch_id: str
     source: str
@@ -38,7 +38,7 @@ def _with_reasons(place: str, issues: list[str] | None) -> str:
 
 
 def moves(connection: OneTransaction, batch_ids: Sequence[str]) -> list[Move]:
-    """The rows that would move, including those of other batches; nothing is changed."""
+    """The rows that would move, including those of other batches; changes nothing."""
     try:
         for batch_id in batch_ids:
             archive.restore(connection, batch_id, archive.archive_folder())
@@ -59,7 +59,7 @@ def _note_places(cursor: "Cursor", name: str) -> None:
 
 
 def moves_table(found: Sequence[Move]) -> str:
-    """How many rows would move from where to where, and the first few of them."""
+    """How many rows would move, from where to where, and the first few of them."""
     if not found:
         return "No row would move."
     counts = Counter(move.way for move in found)

@@ -1,4 +1,4 @@
-"""How a record is kept: exactly as received, whatever it is, as far as a database can hold it."""
+"""How a record is stored: exactly as received, whatever its bytes, up to a size limit."""
 
 from typing import NamedTuple
 
@@ -14,12 +14,12 @@ class Kept(NamedTuple):
     """A record as the columns of landing_products, raw_products and quarantine_products."""
 
     raw_text: str  # the record; where raw_bytes is not None, a readable form of it
-    raw_bytes: bytes | None = None  # what PostgreSQL's text cannot hold: not UTF-8, or with NUL
-    raw_size: int | None = None  # bytes received, where raw_bytes are only the first of them
+    raw_bytes: bytes | None = None  # what PostgreSQL's text cannot store: not UTF-8, or with a NUL
+    raw_size: int | None = None  # bytes received, if raw_bytes has only the first of them
 
 
 def keep(record: str | bytes) -> Kept:
-    """The columns for a record; text is kept as its UTF-8 bytes."""
+    """The columns for a record; a str counts as its UTF-8 bytes."""
     received = record.encode(errors="surrogatepass") if isinstance(record, str) else record
     size = len(received) if len(received) > LARGEST_RECORD else None
     received = received[:KEPT_BYTES]

@@ -9,17 +9,17 @@ if TYPE_CHECKING:
 
 
 class Ledger(NamedTuple):
-    """Rows of one batch: how many came in, and where they are."""
+    """The rows of one batch: how many were received, and where they are."""
 
     received: int
     clean: int
     superseded: int
     quarantined: int
-    same_rows: bool = True  # whether the rows in the zones are those that came in, each once
+    same_rows: bool = True  # whether the zones have exactly the rows that were received, each once
 
     @property
     def adds_up(self) -> bool:
-        """Whether every row is in exactly one place."""
+        """Whether every row is in exactly one zone."""
         return self.same_rows and self.received == self.clean + self.superseded + self.quarantined
 
 
@@ -30,6 +30,6 @@ def read_ledger(cursor: "Cursor", batch_id: str) -> Ledger:
 
 
 def misplaced_rows(cursor: "Cursor", batch_id: str) -> str:
-    """The first ten rows that are not in exactly one place: "row 7 is in no zone, …"."""
+    """The first ten rows that are not in exactly one zone: "row 7 is in no zone, …"."""
     cursor.execute(read_sql("batch/misplaced_rows"), {"batch_id": batch_id})
     return ", ".join(f"row {raw_id} is {places}" for raw_id, places in cursor.fetchall())

@@ -72,7 +72,7 @@ class ParameterError(StackError):
 
 
 class Parameters(NamedTuple):
-    """What a run is to do."""
+    """The parameters of one run."""
 
     vendors: tuple[str, ...]
     products_per_vendor: int
@@ -83,12 +83,12 @@ class Parameters(NamedTuple):
 
     @property
     def scrapes(self) -> bool:
-        """Whether the run scrapes; else it re-validates what was scraped before."""
+        """Whether the run scrapes; if not, it re-validates what was scraped before."""
         return self.reprocess_batch is None and not self.reprocess_all
 
 
 def read_parameters(conf: Mapping[str, Any]) -> Parameters:
-    """The parameters in `conf`, with defaults for the others; raises ParameterError."""
+    """The parameters in a DAG run's `conf`, with defaults for the others; raises ParameterError."""
     for name in conf:
         if name not in FORM:
             raise ParameterError(

@@ -1,7 +1,7 @@
-"""From the bytes of one record to a JSON object: strict JSON, with limits of our own.
+"""Parses the bytes of one record as a JSON object: strict JSON, with limits of our own.
 
-What Python's parser does with NaN, a repeated key, deep nesting or a long number follows no
-standard and varies with its version; what this one does is in docs/batch-bad-input.md.
+How Python's parser treats NaN, a repeated key, deep nesting or a long number follows no standard
+and depends on its version; docs/batch-bad-input.md defines what this one does.
 """
 
 import json
@@ -49,7 +49,7 @@ def _no_constant(_name: str) -> None:
     raise RecordError("not_json")  # NaN and Infinity: Python accepts them, JSON does not have them
 
 
-# Decimal keeps 19.99 exact, and takes whole numbers of any length where int stops at 4300 digits.
+# Decimal keeps 19.99 exact, and accepts integers of any length; int is limited to 4300 digits.
 _EXACT = json.JSONDecoder(
     parse_float=Decimal,
     parse_int=Decimal,
@@ -65,7 +65,7 @@ _quick = (
 
 
 def _parse_plain(text: str) -> dict[str, Any] | None:
-    """A record that certainly has no repeated key and no deep nesting, parsed fast; else None."""
+    """Fast path for a record that certainly has no repeated key and no deep nesting; else None."""
     if "[" in text:
         return None
     try:
@@ -88,7 +88,7 @@ def parse(raw: str | bytes) -> dict[str, Any]:
         record = _EXACT.decode(text)
     except json.JSONDecodeError:
         raise RecordError("not_json") from None
-    except InvalidOperation:  # an exponent beyond what Decimal holds
+    except InvalidOperation:  # an exponent that Decimal cannot represent
         raise RecordError("number_out_of_range") from None
     if not isinstance(record, dict):
         raise RecordError("not_an_object")
@@ -96,12 +96,12 @@ def parse(raw: str | bytes) -> dict[str, Any]:
 
 
 def nesting(text: str) -> int:
-    """The greatest number of brackets open at once outside strings, in any text, JSON or not.
+    """The nesting depth: how many brackets are open at once outside strings, in any text.
 
-    Counted before the text is parsed, because a parser that recurses fails at a depth that
-    depends on Python's version and on its caller.
+    Counted before the text is parsed, because a recursive parser fails at a depth that depends on
+    Python's version and on its caller.
     """
     if text.count("[") + text.count("{") <= DEEPEST_NESTING:
-        return 0  # not worth counting
+        return 0  # cannot exceed the limit
     brackets = re.findall(r"[\[\]{}]", JSON_STRING.sub("", text))
     return max(accumulate(1 if bracket in "[{" else -1 for bracket in brackets), default=0)

@@ -102,7 +102,7 @@ def _change(
     rate: Decimal | None,
     quarantined: Decimal | None,
 ) -> tuple[int, Rows]:
-    """How many earlier runs there are, and for each figure: now, their average, the difference."""
+    """How many earlier runs there are, and for each figure: current, average, difference."""
     figures = [
         ("received", ledger.received, received),
         ("quarantined", ledger.quarantined, quarantined),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from batch_pipeline.record import RecordError, parse
 
-# Increase it with every change of a rule: each validated row carries the version that validated it.
+# Increase it with every change of a rule: each validated row has the version that validated it.
 RULE_VERSION = 2
 
 CURRENCY = "USD"
@@ -19,14 +19,14 @@ LONGEST_NAME = 500
 LONGEST_CATEGORY = 100
 LONGEST_CURRENCY = 100
 CENT = Decimal("0.01")
-MONEY = Context(prec=28)  # our own: the caller's may hold fewer digits
-HIGHEST_PRICE = Decimal("9999999999.99")  # what numeric(12, 2) holds
-HIGHEST_STOCK = 2**31 - 1  # what integer holds
+MONEY = Context(prec=28)  # our own: the caller's context may have a lower precision
+HIGHEST_PRICE = Decimal("9999999999.99")  # the maximum of numeric(12, 2)
+HIGHEST_STOCK = 2**31 - 1  # the maximum of integer
 NUMBERS = (int, Decimal)  # but not bool, which is a subclass of int
 
 DUPLICATE_IN_BATCH = "duplicate_in_batch"  # given by sql/batch/load_to_quarantine.sql
 
-# PostgreSQL text holds neither NUL nor half of a surrogate pair.
+# PostgreSQL text can hold neither NUL nor half of a surrogate pair.
 BAD_CHARACTER = re.compile("[\x00\ud800-\udfff]")
 # 1299, 1299.00, 1,299.00, -5; with "$" before or "USD" before or after. ASCII digits only.
 PRICE = re.compile(r"(?:\$|USD)? ?(-?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?)(?: ?USD)?")
@@ -35,7 +35,7 @@ WHOLE_NUMBER = re.compile(r"-?[0-9]+")
 
 
 class Verdict(NamedTuple):
-    """A clean product, or the reasons why the row is not one (then every other field is None)."""
+    """A clean product, or the reason codes why it is invalid (then every other field is None)."""
 
     product_id: str | None = None
     name: str | None = None
@@ -46,7 +46,7 @@ class Verdict(NamedTuple):
 
 
 def validate_record(record: str | bytes) -> Verdict:
-    """Validate one record as received; all reasons are given, not only the first."""
+    """Validate one record as received; the verdict has all reason codes, not only the first."""
     try:
         fields = parse(record)
     except RecordError as error:
@@ -68,7 +68,7 @@ def validate_record(record: str | bytes) -> Verdict:
 
 
 def text_of(record: dict[str, Any], field: str, longest: int, issues: list[str]) -> str | None:
-    """Text without stray spaces, 1 to `longest` characters; else a reason is added to `issues`."""
+    """Text without extra spaces, 1 to `longest` characters; else adds a reason to `issues`."""
     value = record.get(field)
     if not isinstance(value, str):
         issues.append(f"{field}_missing" if value is None else f"{field}_wrong_type")

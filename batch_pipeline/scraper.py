@@ -40,8 +40,8 @@ CATALOGUE = {
     },
 }  # fmt: skip
 
-# What goes wrong at real vendors, each with its weight relative to the others. The first ones are
-# repaired by the rules, the others end in quarantine.
+# What goes wrong with real vendors, each with a relative weight. The rules repair the first ones;
+# the others end up in quarantine.
 Mess = Callable[[Product, random.Random], Product]
 MESS: dict[Mess, int] = {
     lambda p, _: p | {"price": f"${p['price']:,.2f}"}: 4,
@@ -76,7 +76,7 @@ def scrape(vendor: str, count: int, seed: int | str, broken: bool = False) -> It
 
 
 def products(vendor: str, count: int, seed: int | str) -> Iterator[Product]:
-    """`count` products of a vendor: about a third messy, some listed twice."""
+    """`count` products of a vendor: about a third of them messy, some listed twice."""
     chance = random.Random(f"{vendor}/{seed}")
     for number in range(1, count + 1):
         # The last one always repeats an earlier one, so that every scrape contains a duplicate.
@@ -89,7 +89,7 @@ def products(vendor: str, count: int, seed: int | str) -> Iterator[Product]:
 
 
 def make_product(vendor: str, number: int, chance: random.Random) -> Product:
-    """A product in good order."""
+    """A product without faults."""
     category = chance.choice(list(CATALOGUE[vendor]))
     return {
         "product_id": f"{vendor.split('_', maxsplit=1)[0].upper()}-{number:03d}",

@@ -1,8 +1,8 @@
-"""How a batch is cut into slices, so that several processes can work on it at the same time.
+"""How a batch is divided into slices, so that several processes can work on it in parallel.
 
 Raw rows (by their id) and products (by a hash of their id) each belong to one of 64 parts:
 `raw_part` and `product_part` in sql/init_postgres.sql. A slice is a range of parts. Any number of
-slices covers every row exactly once, and rows that arrive later fall into one of them, too.
+slices covers every row exactly once, and rows that arrive later belong to one of them, too.
 """
 
 from itertools import pairwise
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 PARTS = 64
 MOST_SLICES = 16
-FIRST_CUT = 30_000  # rows: below this a second task takes longer to start than it saves
+FIRST_CUT = 30_000  # rows: below this, starting a second task takes longer than it saves
 
 
 class Slice(NamedTuple):
@@ -25,10 +25,10 @@ WHOLE = Slice(0, PARTS)
 
 
 def slices_for(rows: int) -> list[Slice]:
-    """Cut a batch of `rows` raw rows: one slice below 30,000, two from there on, then more.
+    """Slices for a batch of `rows` raw rows: one below 30,000, two from there on, then more.
 
-    Their number grows with the square root of the rows: starting a task costs a second, whatever
-    the size of its slice.
+    Their number grows with the square root of the rows, because starting a task takes a second,
+    whatever the size of its slice.
     """
     return cut(max(1, min(MOST_SLICES, isqrt(4 * rows // FIRST_CUT))))
 

@@ -1,9 +1,9 @@
-"""What the tasks of product_batch_pipeline do, one function for each, in their order.
+"""What the tasks of product_batch_pipeline do: one function for each, in the order of the DAG.
 
-Each is one transaction, so a task that is killed leaves nothing behind, and each can be repeated:
-it replaces or completes what an earlier attempt did. Those that need the raw rows of a batch raise
-BatchError if it is archived. A batch is named by its `batch_id`; rows stay
-in pipeline_db, the functions return only counts.
+Each is one transaction, so a task that is killed leaves nothing behind, and each is idempotent: it
+replaces or completes what an earlier attempt did. Those that need the raw rows of a batch raise
+BatchError if it is archived. `batch_id` identifies a batch; rows stay in pipeline_db, and the
+functions return only counts.
 """
 
 import logging
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
 
-#: What PostgreSQL says of a text that cannot be cast to jsonb.
+#: The errors that PostgreSQL raises for a text that cannot be cast to jsonb.
 JSON_ERRORS = (
     psycopg2.DataError,
     psycopg2.errors.StatementTooComplex,
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 def count(cursor: "Cursor", name: str, values: dict[str, Any]) -> int:
-    """The one number that the query returns."""
+    """The number that the query returns."""
     cursor.execute(read_sql(f"batch/{name}"), values)
     return int((cursor.fetchone() or (0,))[0])
 
@@ -49,7 +49,7 @@ def count(cursor: "Cursor", name: str, values: dict[str, Any]) -> int:
 def land(
     connection: "Connection", batch_id: str, source: str, records: Iterable[str | bytes]
 ) -> int:
-    """Land a vendor's records, all or none; if they were landed before, leave them as they are.
+    """Land a vendor's records, all or none; does nothing if they were landed before.
 
     Raises ParameterError if the batch id is not valid.
     """
@@ -77,18 +77,18 @@ def land(
         rows = copy_lines(cursor, read_sql("batch/copy_to_landing"), lines)
         extraction = {"batch_id": batch_id, "source": source, "rows": rows}
         cursor.execute(read_sql("batch/record_extraction"), extraction)
-        # Without it the planner has no statistics of these rows yet, and would sort them.
+        # Without statistics on these rows, the planner would sort them.
         cursor.execute("SELECT analyze_landing_products()")
     log.info("batch %s: landed %d records of %s", batch_id, rows, source)
     return rows
 
 
 def load_to_raw_zone(connection: "Connection", batch_id: str, expected: Iterable[str] = ()) -> int:
-    """Move what was landed to raw_products as received; returns the batch's raw rows.
+    """Move the landed records to raw_products as received; returns how many raw rows there are.
 
-    `expected` are the vendors that were to be scraped; the report names those that never landed.
-    Raises ParameterError if the batch id is not valid, BatchError if it has no rows: no vendor
-    could be read, or there is no such batch.
+    `expected` are the vendors to be scraped; the report lists those that were never landed.
+    Raises ParameterError if the batch id is not valid, BatchError if the batch has no rows: no
+    vendor could be read, or there is no such batch.
     """
     check_batch_id(batch_id)
     with locked_transaction(connection, batch_id) as cursor:
@@ -122,8 +122,8 @@ def _move_to_raw_zone(cursor: "Cursor", batch_id: str) -> int:
 
 
 def validate(connection: "Connection", batch_id: str, part: Slice = WHOLE) -> int:
-    """Validate the raw rows of a slice by today's rules, store the verdicts; returns the valid."""
-    if part == WHOLE:  # one lock, not one for each part: a dry run of all batches keeps its locks
+    """Validate a slice's raw rows by today's rules, store the verdicts; returns the number valid."""
+    if part == WHOLE:  # one lock, not 64: a dry run of all batches keeps its locks
         transaction = locked_transaction(connection, batch_id)
     else:
         transaction = slice_transaction(connection, batch_id, f"verdicts of {batch_id}", part)
@@ -136,10 +136,10 @@ def validate(connection: "Connection", batch_id: str, part: Slice = WHOLE) -> in
 
 
 def load_to_clean_zone(connection: "Connection", batch_id: str, part: Slice = WHOLE) -> int:
-    """Load the products of a slice, the newest of each; returns the batch's accepted rows.
+    """Load a slice's products, the newest row of each; returns how many rows were accepted.
 
-    Accepted are those in clean_products and those that a newer row has superseded. Two batches
-    that hold the same product must see each other's row: slices with a part in common take turns.
+    Accepted rows are those in clean_products and those that a newer row has superseded. Two batches
+    with the same product must see each other's row, so slices with a common part run one by one.
     """
     with slice_transaction(connection, batch_id, "clean_products", part) as cursor:
         refuse_archived(cursor, batch_id)
@@ -160,7 +160,7 @@ def load_to_clean_zone(connection: "Connection", batch_id: str, part: Slice = WH
 
 
 def load_to_quarantine(connection: "Connection", batch_id: str) -> int:
-    """Replace the batch's rows in quarantine by today's rejected ones; returns their number."""
+    """Replace the batch's rows in quarantine by those rejected today; returns their number."""
     with locked_transaction(connection, batch_id) as cursor:
         refuse_archived(cursor, batch_id)
         cursor.execute(read_sql("batch/load_to_quarantine"), {"batch_id": batch_id})
@@ -168,7 +168,7 @@ def load_to_quarantine(connection: "Connection", batch_id: str) -> int:
 
 
 def mark_processed(connection: "Connection", batch_id: str) -> int:
-    """Mark the raw rows as processed, once each one is accounted for; raises BatchError if not."""
+    """Mark the raw rows as processed; raises BatchError unless every one is accounted for."""
     with locked_transaction(connection, batch_id) as cursor:
         ledger = read_ledger(cursor, batch_id)
         if not ledger.adds_up:
@@ -180,7 +180,7 @@ def mark_processed(connection: "Connection", batch_id: str) -> int:
     return ledger.received
 
 
-#: What is done with a landed batch, in the order of the DAG; then comes report.generate_report.
+#: The steps for a landed batch, in the order of the DAG; report.generate_report comes after them.
 AFTER_LANDING: "tuple[Callable[[Connection, str], int], ...]" = (
     load_to_raw_zone,
     validate,

@@ -34,7 +34,7 @@ SHOWN = 200  # characters of a rejected record
 
 
 def verdict_table(records: Iterable[tuple[bytes, Verdict]]) -> str:
-    """A table of records and their verdicts that a person can read."""
+    """A readable table of records and their verdicts."""
     from pipeline_common.tables import screen_width, table  # noqa: PLC0415
 
     rows = [

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def verdict_lines(connection: "Connection", rows: dict[str, Any]) -> Iterator[str]:
-    """Validate the raw rows of a slice (batch_id, first, last); a line for each.
+    """Validate the raw rows of a slice (batch_id, first, last); yields a line for each.
 
-    They are read through a server-side cursor, so memory does not grow with the batch.
+    A server-side cursor reads them, so memory does not grow with the batch.
     """
     batch = escape(rows["batch_id"])
     with connection.cursor(name="raw_rows") as raw_rows:
@@ -32,4 +32,4 @@ def _verdict_columns(verdict: Verdict) -> str:
         return f"\t\t\t\t\t{{{','.join(issues)}}}"
     # !s: without it the price's own format() is called, which takes three times as long.
     columns = f"{product_id}\t{name}\t{price!s}\t{stock}\t{category or ''}\t"
-    return columns.replace("\\", r"\\")  # the rules leave no tab or newline in a text
+    return columns.replace("\\", r"\\")  # the rules allow no tab or newline in a text

@@ -1,9 +1,9 @@
-"""What --accept-loss does in the database: resume where Kafka still can, and keep what was stored.
+"""What --accept-loss does in the database: resume where Kafka still can, and keep the stored rows.
 
-Where Kafka's log was cut off, new records get offsets that stored rows have already, and nothing
-says from which offset on. So all that Kafka holds is read again, and the rows at these offsets are
-set aside: they get a topic id of their own, as if the topic had been recreated. So a topic id, a
-partition and an offset still name one record, for the fence, duplicates and replay.
+If Kafka's log was truncated, new records get offsets that stored rows already have, and it is not
+known from which offset on. So everything that Kafka holds is read again, and the rows at these
+offsets are set aside: they get a topic id of their own, as if the topic had been recreated. So
+topic id, partition and offset still identify one record, for fencing, duplicates and replay.
 """
 
 import logging
@@ -31,8 +31,8 @@ def accept_loss(
 ) -> bool:
     """Continue at offset `resume_at`, though the database expects `stored`.
 
-    False if another member has moved it meanwhile: then the database is to be asked again. The
-    offset moves last: if this is ended before, the loss is noticed again.
+    False if another member has moved it meanwhile: then read the stored offset again. The offset
+    moves last: if this is interrupted, the loss is detected again.
     """
     these = {
         "topic": topic.name,

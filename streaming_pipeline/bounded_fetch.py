@@ -1,8 +1,8 @@
-"""kafka-python's fetcher with bounded memory: all that reaches into the library's internals.
+"""kafka-python's fetcher with bounded memory; only this module uses the library's internals.
 
-The library decompresses a batch at once, stops forever at one that it cannot read, and does not
-say what it has skipped. Here a poll ends when its records take MAX_POLL_BYTES, whatever they were
-compressed to, and says from where to where it has read. Written for kafka-python 3.0.
+The library decompresses a record batch at once, blocks forever on one that it cannot read, and
+does not say what it has skipped. Here a poll ends once its records take MAX_POLL_BYTES of memory,
+however small they were compressed, and reports the offsets that it has read. For kafka-python 3.0.
 """
 
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ from streaming_pipeline.record import UNREADABLE, Record, size_of
 from streaming_pipeline.record_batch_format import records_of
 
 MAX_POLL_BYTES = 8 * 1024 * 1024
-#: The least that a list of records counts as: skipping takes time, too.
+#: The minimum size that a list of records counts as, since skipping records takes time, too.
 _LEAST = 32 * 1024
 
 
 class BoundedRecords:
-    """One partition's part of an answer from Kafka, read as it is asked for.
+    """One partition's part of a fetch response, decoded on demand.
 
     Has the attributes and methods of Fetcher.PartitionRecords that the fetcher uses.
     """
@@ -45,13 +45,13 @@ class BoundedRecords:
         return self.lists is not None
 
     def drain(self) -> None:
-        """Forget what is left."""
+        """Discard what is left."""
         if self.lists is not None:
             self.lists = None
             self.on_drain(self)
 
     def take(self, room: int) -> tuple[list[Record], int]:
-        """The next records, until they take `room` bytes; and the room that is left."""
+        """The next records, up to `room` bytes of them, and the room that is left."""
         taken: list[Record] = []
         while room > 0 and self.lists is not None:
             records = next(self.lists, None)
@@ -66,7 +66,7 @@ class BoundedRecords:
 
     def _lists(self, batches: MemoryRecords) -> Iterator[list[Record]]:
         while (batch := batches.next_batch()) is not None:
-            if batch.magic < 2:  # Kafka 3 writes no such batch; one of an old topic is kept whole
+            if batch.magic < 2:  # Kafka 3 writes no such batch; one in an old topic is kept whole
                 fault = self._fault(batch.base_offset, bytes(batch._buffer))
                 self.next_fetch_offset = fault.offset + 1
                 yield [fault]
@@ -94,13 +94,13 @@ class BoundedRecords:
     def _note_transactions(self, batch: DefaultRecordBatch) -> None:
         while self.aborted and self.aborted[0].first_offset <= batch.last_offset:
             self.aborted_producers.add(self.aborted.pop(0).producer_id)
-        # Kafka's cleaner may leave a control batch without its record.
+        # Kafka's log cleaner may leave a control batch without its record.
         if batch.is_control_batch and batch.records_count and next(iter(batch)).abort:
             self.aborted_producers.discard(batch.producer_id)
 
 
 class BoundedFetcher(Fetcher):  # type: ignore[misc]
-    """A fetcher that keeps what it has read until it is collected, whatever fails meanwhile."""
+    """A fetcher that keeps what it has read until it is collected, even if a poll raises."""
 
     PartitionRecords = BoundedRecords
 
@@ -117,7 +117,7 @@ class BoundedFetcher(Fetcher):  # type: ignore[misc]
     def fetched_records(
         self, max_records: int | None = None, update_offsets: bool = True
     ) -> tuple[dict[TopicPartition, list[Record]], bool]:
-        """Read on, unless there are records to collect; called by KafkaConsumer.poll()."""
+        """Read more, unless there are records to collect; called by KafkaConsumer.poll()."""
         room = 0 if any(s.records for s in self.stretches.values()) else MAX_POLL_BYTES
         while room > 0:
             if self._next_partition_records:
@@ -133,11 +133,11 @@ class BoundedFetcher(Fetcher):  # type: ignore[misc]
     def _read(self, part: BoundedRecords, room: int) -> int:
         tp = part.topic_partition
         if not self._subscriptions.is_fetchable(tp):
-            part.drain()  # the group has taken the partition away
+            part.drain()  # the partition was revoked
             return room
         position = self._subscriptions.assignment[tp].position
         if position.offset != part.next_fetch_offset:
-            part.drain()  # an answer to a request from before a seek
+            part.drain()  # the response to a request from before a seek
             return room
         records, room = part.take(room)
         before = self.stretches.get(tp.partition)
@@ -162,10 +162,10 @@ class BoundedConsumer(KafkaConsumer):  # type: ignore[misc]
         )
 
     def finish_join(self) -> None:
-        """Continue a join of the group that has outlasted the poll in which it began.
+        """Continue a JoinGroup that took longer than the poll in which it began.
 
-        kafka-python 3.0.12 forgets it: such a member has no partitions from then on, sends no
-        heartbeats and does not notice.
+        kafka-python 3.0.12 forgets it: such a member gets no partitions, sends no heartbeats and
+        does not notice.
         """
         if self._coordinator.rejoining:
             self._coordinator.request_rejoin()

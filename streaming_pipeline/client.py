@@ -1,4 +1,4 @@
-"""What the reader needs of a Kafka client, and no more."""
+"""The interface of the Kafka client that the reader uses."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
@@ -7,7 +7,7 @@ from streaming_pipeline.record import Record
 
 
 class Stretch(NamedTuple):
-    """A partition's log, read without a gap from offset `start` up to, but excluding, `after`.
+    """A contiguous part of a partition's log: the offsets `start` up to, but excluding, `after`.
 
     Offsets without a record are transaction markers, aborted records, or were compacted away.
     """
@@ -18,12 +18,12 @@ class Stretch(NamedTuple):
 
 
 class Poll(NamedTuple):
-    """What a poll has brought."""
+    """The result of a poll."""
 
-    #: The partitions that this member has from now on; None: as before.
+    #: The partitions that are assigned to this member from now on; None: as before.
     assigned: set[int] | None
-    stretches: dict[int, Stretch]  # by partition, only of those that it has
-    joining: bool = False  # the group has not dealt the partitions out yet
+    stretches: dict[int, Stretch]  # by partition, only assigned ones
+    joining: bool = False  # the group has not assigned the partitions yet
 
 
 class Held(NamedTuple):
@@ -36,21 +36,21 @@ class Held(NamedTuple):
 class Client(Protocol):
     """A member of a consumer group on one topic; every method may raise KafkaError.
 
-    It reads committed records only, in memory bounded after decompression, and its own idea of
-    where to begin does not matter: the reader seeks.
+    It reads committed records only (read_committed), and bounds the memory that they take after
+    decompression. Where it would begin does not matter, because the reader seeks.
     """
 
     def poll(self, seconds: float) -> Poll:
         """Records, or a new assignment, or nothing after `seconds`."""
 
     def seek(self, partition: int, offset: int) -> bool:
-        """Read on at `offset`; False if this member no longer has the partition."""
+        """Continue at `offset`; False if the partition is no longer assigned to this member."""
 
     def held(self, partitions: Iterable[int] | None = None) -> dict[int, Held]:
-        """What Kafka holds of the partitions (None: of all) that it knows."""
+        """The offsets that Kafka holds of the partitions (None: of all); omits unknown ones."""
 
     def commit(self, after: dict[int, int]) -> None:
-        """Tell Kafka the next offsets, for the tools that show lag; does not wait."""
+        """Commit the next offsets to Kafka, for tools that show lag; does not wait."""
 
     def close(self) -> None:
-        """Leave the group, so that others take over at once."""
+        """Leave the group, so that its partitions are reassigned at once."""

@@ -1,4 +1,4 @@
-"""A connection to TimescaleDB: it notices a server that is gone, and reconnects."""
+"""A connection to TimescaleDB that detects a lost server and reconnects."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +15,8 @@ from pipeline_common.database import connect
 from streaming_pipeline.failures import is_transient
 from streaming_pipeline.waiting import FIRST_ANSWER_SECONDS, Server
 
-TIME_LIMIT_SECONDS = 60  # for one statement: the server ends it
-CUT_SECONDS = 150  # for one transaction: a server that has not answered by then is given up on
+TIME_LIMIT_SECONDS = 60  # per statement (statement_timeout)
+CUT_SECONDS = 150  # per transaction: the client then closes the connection
 Result = TypeVar("Result")
 
 
@@ -26,14 +26,15 @@ def transaction(
 ) -> Iterator[Cursor]:
     """One transaction; without `commit` it is rolled back.
 
-    Raises QueryCanceled if a statement or, with the connection cut, the whole takes too long.
+    Raises QueryCanceled if a statement takes too long, or the transaction does: that closes the
+    connection.
     """
     was_cut = Event()
 
     def cut() -> None:
         was_cut.set()
         with socket(fileno=dup(connection.fileno())) as other_handle:
-            other_handle.shutdown(SHUT_RDWR)  # the thread that waits for an answer gets an error
+            other_handle.shutdown(SHUT_RDWR)  # the thread that waits for a response gets an error
 
     watchdog = Timer(cut_after, cut)
     watchdog.daemon = True
@@ -70,7 +71,7 @@ class Database:
         self.connection: Connection | None = None
 
     def do(self, action: Callable[[Connection], Result]) -> Result:
-        """The result of `action`, which must be one transaction: it is repeated if it fails."""
+        """The result of `action`, which must be one transaction: it is retried if it fails."""
         return self.server.ask(lambda: self._attempt(action))
 
     def _attempt(self, action: Callable[[Connection], Result]) -> Result:
@@ -86,7 +87,7 @@ class Database:
             raise
 
     def close(self) -> None:
-        """End the connection, if there is one."""
+        """Close the connection, if there is one."""
         if self.connection is not None:
             self.connection.close()
             self.connection = None

@@ -1,6 +1,6 @@
-"""Decompress a record batch piece by piece: a few kB can hold some GB, memory must not.
+"""Decompress a record batch piece by piece: a few kB may become some GB, more than memory holds.
 
-The limits bound what a decoder itself takes; a batch beyond them cannot be read.
+The limits bound the memory of the decoders themselves; a batch that exceeds them cannot be read.
 """
 
 import io
@@ -14,14 +14,14 @@ import lz4.frame
 import zstandard
 
 PIECE = 64 * 1024
-#: zstd's back-references reach this far. Levels up to 21 stay below; the default (3) takes 2 MB.
+#: zstd's largest window. Levels up to 21 need less; the default level (3) needs 2 MB.
 MAX_ZSTD_WINDOW = 64 * 1024 * 1024
-#: Snappy has no stream: a block is decompressed whole. Producers make them of 32 kB, or of a batch.
+#: Snappy cannot stream: a block is decompressed whole. Producers put 32 kB or a batch in a block.
 MAX_SNAPPY_BLOCK = 16 * 1024 * 1024
 _XERIAL_MAGIC = b"\x82SNAPPY\x00"  # blocks, each with its length, after 16 bytes of header
 _LENGTH = struct.Struct(">i")
 
-#: What the decoders raise for what they cannot read.
+#: What the decoders raise for input that they cannot read.
 NOT_READABLE = (
     zlib.error,
     zstandard.ZstdError,
@@ -35,7 +35,7 @@ NOT_READABLE = (
 
 
 def pieces(codec: int, data: memoryview) -> Iterator[bytes]:
-    """The decompressed bytes in pieces of at most PIECE bytes; `codec` as in a batch's attributes.
+    """The decompressed bytes in pieces of up to PIECE bytes; `codec` as in the batch's attributes.
 
     Raises one of NOT_READABLE.
     """
@@ -52,7 +52,7 @@ def _plain(data: memoryview) -> Iterator[bytes]:
 
 def _gzip(data: memoryview) -> Iterator[bytes]:
     rest: Any = data
-    while rest:  # members may follow on one another
+    while rest:  # a gzip stream may have several members
         decoder = zlib.decompressobj(wbits=31)
         while not decoder.eof:
             piece = decoder.decompress(rest, PIECE)

@@ -1,4 +1,4 @@
-"""The bytes of one record to a JSON object and back, with every digit that was sent.
+"""Parses the bytes of one record as a JSON object and writes it back, without losing a digit.
 
 Strict where Python is lenient: no repeated key, no deep nesting, UTF-8 only. NaN and Infinity,
 which are not JSON but are often sent, come out as floats: the rules have reasons for them.
@@ -65,7 +65,7 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 def _depth(value: Any) -> int:
-    """Levels of nesting, counted level by level: recursion would end where Python's limit is."""
+    """The nesting depth, computed level by level: recursion would reach Python's limit."""
     depth, level = 0, [value]
     while level := [v for v in level if isinstance(v, dict | list)]:
         depth += 1
@@ -74,12 +74,12 @@ def _depth(value: Any) -> int:
 
 
 def as_json(record: dict[str, Any]) -> str:
-    """The object as compact JSON; its texts must be free of surrogates, its numbers finite."""
+    """The object as compact JSON; its strings must have no surrogates, its numbers be finite."""
     return _ENCODER.encode(record).decode()
 
 
 def leaves(value: Any) -> Iterator[Any]:
-    """All keys of an object, and all values in it that hold no others."""
+    """All keys of an object, and all values in it that are neither objects nor arrays."""
     if isinstance(value, dict):
         yield from value
         value = list(value.values())

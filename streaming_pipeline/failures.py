@@ -1,8 +1,8 @@
-"""What kind of failure an error is: the one place that decides it.
+"""Classifies errors; nothing else decides whether to retry.
 
-TRANSIENT   a server restarting, a connection lost, a deadlock, a failover: wait and try again.
-RECORD      the fault of a record: make the batch smaller until the record is found, quarantine it.
-PERMANENT   no schema, no permission, a wrong setting: end with the true reason.
+TRANSIENT   a server restarts, a lost connection, a deadlock, a failover: retry with backoff.
+RECORD      caused by a record: halve the batch until the record is found, and quarantine it.
+PERMANENT   no schema, no permission, a wrong setting: end, and report the reason.
 
 PostgreSQL's errors are classified by SQLSTATE:
 https://www.postgresql.org/docs/15/errcodes-appendix.html
@@ -15,7 +15,7 @@ from kafka import errors
 
 
 class Failure(Enum):
-    """The three kinds."""
+    """The three kinds of failure."""
 
     TRANSIENT = "transient"
     RECORD = "record"
@@ -27,22 +27,22 @@ _TRANSIENT_STATES = (
     "08",  # connection exception
     "40",  # transaction rollback: deadlock, serialization failure
     "53",  # insufficient resources: disk full, out of memory, too many connections
-    "57",  # operator intervention: shutdown, starting up, a statement's time limit
+    "57",  # operator intervention: shutdown, starting up, statement_timeout
     "58",  # system error: the server's own disk
-    "55P03",  # a lock's time limit
-    "25006",  # read-only: a replica that is becoming the primary
-    "25P03",  # idle in transaction for too long
+    "55P03",  # lock_timeout
+    "25006",  # read-only: a standby that is being promoted
+    "25P03",  # idle_in_transaction_session_timeout
 )
 _PERMANENT_STATES = (
     "0A",  # feature not supported
-    "25",  # transaction state: an error of ours
-    "26",  # statement name: the same
+    "25",  # invalid transaction state: a bug of ours
+    "26",  # invalid statement name: a bug, too
     "28",  # login
-    "34",  # cursor name
+    "34",  # invalid cursor name
     "3D",  # no such database
     "3F",  # no such schema
     "42",  # no such table or column, no permission
-    "55",  # not in a state to do that
+    "55",  # object not in prerequisite state
     "F0",  # the server's configuration file
     "XX",  # internal error, corrupted data
 )
@@ -52,7 +52,7 @@ _TRANSIENT_KAFKA = (
     errors.RetriableError,
     errors.BrokerNotAvailableError,
     errors.CommitFailedError,
-    errors.CorruptRecordError,  # damaged on its way: fetch it again
+    errors.CorruptRecordError,  # damaged in transit: fetch it again
     errors.FencedMemberEpochError,
     errors.IllegalGenerationError,
     errors.RebalanceInProgressError,
@@ -70,7 +70,7 @@ def kind_of(error: BaseException) -> Failure:
     if isinstance(error, errors.KafkaError):
         transient = isinstance(error, _TRANSIENT_KAFKA)
         return Failure.TRANSIENT if transient else Failure.PERMANENT
-    if isinstance(error, OSError):  # of a socket
+    if isinstance(error, OSError):  # from a socket
         return Failure.TRANSIENT
     raise error
 
@@ -79,7 +79,7 @@ def _kind_of_database_error(error: psycopg2.Error) -> Failure:
     if error.diag.source_function == RAISE:
         return Failure.RECORD  # a user's own trigger has checked the row; it may raise any SQLSTATE
     state = error.pgcode
-    if state is None:  # it comes from the client: there is no connection, or not any more
+    if state is None:  # raised by the client library: not connected, or no longer
         lost = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
         if lost or type(error) is psycopg2.DatabaseError:
             return Failure.TRANSIENT
@@ -88,11 +88,11 @@ def _kind_of_database_error(error: psycopg2.Error) -> Failure:
         return Failure.TRANSIENT
     if state.startswith(_PERMANENT_STATES):
         return Failure.PERMANENT
-    return Failure.RECORD  # data, constraints, limits, and whatever a user's trigger raises
+    return Failure.RECORD  # data, constraints, limits, and anything that a user's trigger raises
 
 
 def is_of_a_server(error: BaseException) -> bool:
-    """Whether it comes from a database or from Kafka; else it is a bug in the program."""
+    """Whether a database or Kafka caused the error; else it is a bug in the program."""
     return isinstance(error, psycopg2.Error | errors.KafkaError | OSError)
 
 

@@ -27,19 +27,19 @@ SETTINGS = {
 
 
 class _Assignments(ConsumerRebalanceListener):  # type: ignore[misc]
-    """What the group has assigned and revoked; called within poll(), which only notes it."""
+    """Stores which partitions were assigned and revoked; a rebalance listener that poll() calls."""
 
     def __init__(self) -> None:
         self.news: deque[set[int]] = deque()
         self.joining = True
 
     def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
-        """All are revoked at first; those that stay are assigned again."""
+        """All partitions are revoked first; those that stay are assigned again."""
         self.joining = True
         self.news.append(set())
 
     def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
-        """These are ours now."""
+        """These are assigned to this member now."""
         self.news.append({part.partition for part in assigned})
         self.joining = False
 
@@ -60,7 +60,7 @@ class KafkaPythonClient:
             self.consumer.partitions_for_topic(topic)  # unknown ones would need a second join
 
     def assign(self, partitions: Iterable[int]) -> None:
-        """Read these partitions, outside of any group."""
+        """Read these partitions, without a group."""
         self.consumer.fetcher.collect()
         self.consumer.assign([self._part(partition) for partition in partitions])
 
@@ -81,7 +81,7 @@ class KafkaPythonClient:
         try:
             self.consumer.seek(self._part(partition), offset)
         except (AssertionError, IllegalStateError, KeyError, ValueError):
-            return False  # a rebalance came first: the next poll says so
+            return False  # a rebalance came first: the next poll reports it
         return True
 
     def held(self, partitions: Iterable[int] | None = None) -> dict[int, Held]:
@@ -94,7 +94,7 @@ class KafkaPythonClient:
         return {p.partition: Held(first[p], end[p]) for p in parts if p in first and p in end}
 
     def offset_at(self, partition: int, kafka_ms: int) -> int | None:
-        """The first offset whose timestamp is not before `kafka_ms`, if there is one."""
+        """The first offset with a timestamp of `kafka_ms` or later, if there is one."""
         part = self._part(partition)
         found: Any = self.consumer.offsets_for_times(
             {part: max(kafka_ms, 0)}, timeout_ms=ANSWER_MS

@@ -15,7 +15,7 @@ NO_TOPICS_SECONDS = 5.0
 
 
 class Topic(NamedTuple):
-    """A topic; its id is Kafka's own: one that was deleted and recreated has another."""
+    """A topic; Kafka assigns its id, and a recreated topic gets a new one."""
 
     name: str
     id: str
@@ -42,7 +42,7 @@ def ensure_topic(bootstrap: str, name: str) -> Topic:
 
 
 def _topics(admin: KafkaAdminClient) -> list[str]:
-    """The names of the topics; a broker that has just started knows none of them for a moment."""
+    """The names of the topics; a broker that has just started may not know any yet."""
     asking = Retrying(
         retry=retry_if_result(lambda topics: not topics),
         wait=wait_fixed(0.2),

@@ -1,8 +1,8 @@
-"""What a streaming script shows while it runs at a terminal: rate, lag, bars, the last rejection.
+"""What a streaming script shows while it runs in a terminal: rate, lag, bars, the last rejection.
 
-It adds no work per record: twice a second a thread of rich looks at the counts that
-the script keeps anyway. In a pipe, with NO_COLOR or TERM=dumb there is no view; the script writes
-log lines instead.
+It adds no work per record: twice a second, a thread of rich reads the counts that the script keeps
+anyway. In a pipe, with NO_COLOR or with TERM=dumb, there is no view; the script writes log lines
+instead.
 """
 
 import logging
@@ -34,14 +34,14 @@ COLOURS = {"valid": "green", "duplicate": "bright_black"}  # the others are inva
 class Figures(NamedTuple):
     """What there is to show at one moment."""
 
-    counts: Mapping[str, int]  # records by what became of them
-    partitions: Mapping[int, int]  # how far each partition is
-    lag: Mapping[int, int]  # by partition, what is still to be read; empty in the simulator
+    counts: Mapping[str, int]  # records by outcome
+    partitions: Mapping[int, int]  # the next offset of each partition
+    lag: Mapping[int, int]  # by partition; empty in the simulator
     notes: list[str]  # lines below all this
 
 
 class LiveView:
-    """Draws figures, and computes the rates from the earlier ones."""
+    """Draws the figures, and computes rates from the earlier ones."""
 
     def __init__(self, title: str, figures: Callable[[], Figures]) -> None:
         self.title = title
@@ -50,7 +50,7 @@ class LiveView:
         self.seen = deque([(self.begin, now_of(figures()))])
 
     def render(self) -> Group:
-        """The view of now; rich calls it from its thread."""
+        """The current view; rich calls this from its thread."""
         now, figures = time.monotonic(), now_of(self.figures())
         while len(self.seen) > 1 and self.seen[0][0] < now - RATE_SECONDS:
             self.seen.popleft()
@@ -75,7 +75,7 @@ class LiveView:
 
 
 def now_of(figures: Figures) -> Figures:
-    """The figures with counts of their own, which no other thread changes."""
+    """A copy of the figures, which no other thread changes."""
     return figures._replace(counts=dict(figures.counts), partitions=dict(figures.partitions))
 
 
@@ -113,7 +113,7 @@ def shares(counts: Mapping[str, int]) -> Table:
 
 
 def wanted() -> bool:
-    """Whether stderr is a terminal that may be drawn on."""
+    """Whether stderr is a terminal that can show the view."""
     return stderr.is_terminal and not stderr.is_dumb_terminal and not stderr.no_color
 
 
@@ -131,7 +131,7 @@ def shown(title: str, figures: Callable[[], Figures]) -> Iterator[None]:
         transient=True,
     )
     with live, above_the_view():
-        stderr.show_cursor()  # a script that is killed would leave the terminal without one
+        stderr.show_cursor()  # otherwise a script that is killed leaves the terminal without one
         yield
 
 

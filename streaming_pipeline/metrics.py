@@ -1,7 +1,6 @@
 """The metrics of simulator and validator for Prometheus; docs/monitoring.md says what each is for.
 
-They add no work per record: the totals are those that the scripts keep anyway, and are read when
-Prometheus asks.
+They add no work per record: the scripts keep the totals anyway, and they are read at each scrape.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,14 +19,14 @@ MetricsPort = Annotated[
 ]
 MetricsHost = Annotated[str, typer.Option(help="Serve them at this address.")]
 
-#: A server that goes up and down shows here before it shows in a log.
+#: Shows a server that keeps restarting before the log does.
 RETRIES = Counter(
     "stream_retries", "Attempts that failed because a server was unavailable", ["server"]
 )
 
 
 class Totals(Collector):
-    """A counter with one label, whose values are those of `read()` at the time of asking."""
+    """A counter with one label, whose values are read with `read()` at each scrape."""
 
     def __init__(
         self, name: str, documentation: str, label: str, read: Callable[[], Mapping[str, int]]
@@ -57,7 +56,7 @@ def serve(port: int, host: str) -> None:
 
 
 def serve_simulator(port: int, host: str, read: Callable[[], Mapping[str, int]]) -> None:
-    """Serve what the broker has answered: acknowledged, failed."""
+    """Serve how many records the broker has acknowledged, and how many have failed."""
     REGISTRY.register(
         Totals("stream_simulator_records", "Records sent, by Kafka's answer", "answer", read)
     )
@@ -67,7 +66,7 @@ def serve_simulator(port: int, host: str, read: Callable[[], Mapping[str, int]])
 def serve_validator(
     port: int, host: str, totals: Mapping[str, int], in_flight: Callable[[], int]
 ) -> None:
-    """Serve what became of the records, and how many are being written."""
+    """Serve the number of records by outcome, and how many are in flight."""
     REGISTRY.register(
         Totals(
             "stream_validator_records",

@@ -1,9 +1,9 @@
-"""How far each partition has been read: the rows of `stream_offsets`, the truth about it.
+"""How far each partition has been read: `stream_offsets`, which is the source of truth.
 
-Who writes a batch first locks these rows and looks whether they still say what he expects. If they
-do not, another validator has been there (or this one, whose COMMIT arrived though its answer did
-not): then nothing is written. That is the whole of exactly-once; docs/delivery-guarantees.md has
-the proof.
+A validator that writes a batch first locks these rows and checks that they have the offsets that
+it expects. If not, another validator has written the records (or this one has, and the response to
+its COMMIT was lost), and nothing is written. That is all that exactly-once takes;
+docs/delivery-guarantees.md has the proof.
 """
 
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from streaming_pipeline.record_batch import Batch
 
 
 class Offset(NamedTuple):
-    """The next record of a partition, in the topic of that id."""
+    """The next offset to read in a partition of the topic with that id."""
 
     topic_id: str
     next: int
@@ -33,7 +33,7 @@ class Fenced(Exception):
 
 
 def read(connection: Connection, topic: str) -> dict[int, Offset]:
-    """Where the database stands in each partition that it knows."""
+    """The stored offset of each partition that the database knows."""
     with transaction(connection) as cursor:
         cursor.execute(read_sql("stream/read_offsets"), (topic,))
         return {
@@ -43,7 +43,7 @@ def read(connection: Connection, topic: str) -> dict[int, Offset]:
 
 
 def enter(connection: Connection, topic: Topic, first: dict[int, int]) -> dict[int, Offset]:
-    """Enter partitions that the database does not know with their first offset; then read."""
+    """Insert partitions that the database does not know, with their first offset; then read."""
     rows = [(topic.name, partition, topic.id, offset) for partition, offset in first.items()]
     with transaction(connection) as cursor:
         execute_values(cursor, read_sql("stream/enter_partitions"), rows)
@@ -60,7 +60,7 @@ def lock(cursor: Cursor, topic: Topic, expected: dict[int, int]) -> None:
 
 
 def advance(cursor: Cursor, batch: Batch, duplicates: dict[int, int]) -> None:
-    """Move the offsets behind a batch that was stored, and count its records."""
+    """Advance the offsets past a batch that was stored, and count its records."""
     rows = [
         (batch.topic.name, p, batch.after[p], len(records), duplicates.get(p, 0), *last_of(records))
         for p, records in batch.records.items()

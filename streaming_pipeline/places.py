@@ -1,4 +1,4 @@
-"""Where the records of a stretch of a partition are: in which table, since when, and why."""
+"""Where the records of a range of offsets are stored: in which table, since when, and why."""
 
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -11,13 +11,13 @@ from streaming_pipeline.record import UNREADABLE, Record
 from streaming_pipeline.rules import EPOCH
 
 VALID, INVALID, DUPLICATE = "sensor_readings", "quarantine", "duplicate"
-#: How far a stored reading's time may be from its record's Kafka timestamp, by any rules so far.
+#: The largest difference between a reading's time and its Kafka timestamp in any rule version.
 FARTHEST = timedelta(days=2)
 YEAR_2200_MS = 7_258_118_400_000
 
 
 class Place(NamedTuple):
-    """Where a record is: a table, with what that says of it."""
+    """Where a record is stored: a table, with what its row says about the record."""
 
     table: str
     time: datetime | None = None  # of the row
@@ -33,7 +33,7 @@ NOWHERE = Place("nowhere")
 
 
 def hold(cursor: Cursor, these: dict[str, Any]) -> tuple[int, datetime]:
-    """Lock the partition: how far it has been read, and up to when retention has been."""
+    """Lock the partition; returns its next offset, and up to which time retention has deleted."""
     cursor.execute(read_sql("stream/hold_partition"), these)
     row = cursor.fetchone()
     if row is None:
@@ -47,10 +47,10 @@ def hold(cursor: Cursor, these: dict[str, Any]) -> tuple[int, datetime]:
 
 
 def find(cursor: Cursor, these: dict[str, Any], records: list[Record]) -> dict[int, Place]:
-    """Where each of the records is now; those that are nowhere are left out.
+    """Where each of the records is stored; those that are not stored are left out.
 
-    The row of a batch that could not be read may be at an offset that has a row of its own. It is
-    the place of its record only while that cannot be read.
+    The row of an unreadable record batch may have the offset of a record that has a row of its own.
+    It counts as the record's place only as long as the record cannot be read.
     """
     faults = {record.offset: record.fault for record in records}
     cursor.execute(read_sql("stream/find_records"), these)
@@ -67,7 +67,7 @@ def find_expired(cursor: Cursor, these: dict[str, Any]) -> set[int]:
 
 
 def arrival_ms(record: Record, before: dict[int, Place], now_ms: int) -> int:
-    """When a record arrived: a row in quarantine says it; a reading that was taken was in time."""
+    """When a record arrived: as its row in quarantine says; a stored reading arrived in time."""
     place = before.get(record.offset, NOWHERE)
     if place.table == INVALID and place.time:
         return (place.time - EPOCH) // timedelta(milliseconds=1)
@@ -75,5 +75,5 @@ def arrival_ms(record: Record, before: dict[int, Place], now_ms: int) -> int:
 
 
 def kafka_time(kafka_ms: int) -> datetime:
-    """A Kafka timestamp, which may be any, as a time that PostgreSQL and Python hold."""
+    """A Kafka timestamp, which may have any value, as a time that PostgreSQL and Python accept."""
     return EPOCH + timedelta(milliseconds=min(max(kafka_ms, 0), YEAR_2200_MS))

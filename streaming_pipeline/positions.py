@@ -1,7 +1,7 @@
-"""Where one member of the group continues: known, doubtful or lost. Pure; talks to no server.
+"""Where a member of the group continues: known, doubtful or lost. Pure; talks to no server.
 
-Between two polls the position of a partition is either known, and then the next stretch of the log
-must begin there, or doubtful, and then nothing is taken until the database has been asked.
+Between two polls, the position of a partition is either known, and the next stretch of the log must
+begin there, or doubtful, and nothing is accepted until the offset was read from the database.
 """
 
 from collections.abc import Iterable
@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from streaming_pipeline.client import Held, Stretch
 
-#: Kafka's log is compared only if at most so many offsets without a record are read again for it.
+#: Kafka's log is compared only if that reads no more than this many offsets without a record again.
 MOST_READ_AGAIN = 10_000
 
 
 class Lost(Exception):
-    """Kafka no longer holds the records that the database is waiting for."""
+    """Kafka no longer holds the next records to read."""
 
     def __init__(self, what: str, resume_at: int) -> None:
         super().__init__(what)
@@ -22,18 +22,18 @@ class Lost(Exception):
 
 
 class LastRead(NamedTuple):
-    """The last record that was read of a partition; its timestamp tells it from others.
+    """The last record that was read of a partition; its timestamp distinguishes it from others.
 
-    Kafka's leader epoch would not: a single broker keeps it, also if its log has become shorter.
+    Kafka's leader epoch would not: with a single broker it stays, even if the log was truncated.
     """
 
     offset: int
     kafka_ms: int
 
     def is_replaced(self, stretch: Stretch) -> bool:
-        """Whether a stretch has another record there: the log was cut off, and has grown again.
+        """Whether a stretch has another record there: the log was truncated and written again.
 
-        If it has none, the record was compacted away, and nothing can be said.
+        If it has none, the record was compacted away, and nothing can be concluded.
         """
         return any(
             record.offset == self.offset and record.kafka_ms != self.kafka_ms and not record.fault
@@ -42,20 +42,20 @@ class LastRead(NamedTuple):
 
 
 class Positions:
-    """The next offset to read of each partition that the group has given us."""
+    """The next offset to read of each partition that is assigned to this member."""
 
     def __init__(self) -> None:
         self._next: dict[int, int | None] = {}  # None: doubtful
-        #: Where the log is compared first: from where on records count, the last one before.
+        #: Logs to compare first: the offset from which records count, and the last one before it.
         self._compared: dict[int, tuple[int, LastRead]] = {}
         self._replaced: dict[int, LastRead] = {}
 
     def assign(self, partitions: Iterable[int]) -> None:
-        """The group has assigned the partitions: these are ours, and all are doubtful."""
+        """The group has assigned these partitions to this member; all become doubtful."""
         self._next = dict.fromkeys(partitions)
 
     def accept(self, stretches: dict[int, Stretch]) -> dict[int, Stretch]:
-        """Those that begin where the one before ended; a partition with a gap is doubtful."""
+        """The stretches that begin where the previous one ended; after a gap, it is doubtful."""
         accepted = {}
         for partition, stretch in stretches.items():
             known = self._next.get(partition)
@@ -68,7 +68,7 @@ class Positions:
         return accepted
 
     def _compare(self, partition: int, stretch: Stretch) -> Stretch | None:
-        """What counts of a stretch; nothing if the log is not the one that was read before."""
+        """The part of a stretch that counts; none if the log is not the one read before."""
         if partition not in self._compared:
             return stretch
         begin, last = self._compared[partition]
@@ -82,12 +82,12 @@ class Positions:
         return Stretch(begin, stretch.after, [r for r in stretch.records if r.offset >= begin])
 
     def doubt(self, partitions: Iterable[int]) -> None:
-        """Have the database asked for those of the partitions that are ours."""
+        """Make those of the partitions that are assigned to this member doubtful."""
         for partition in self._next.keys() & set(partitions):
             self._next[partition] = None
 
     def resume(self, partition: int, offset: int, last: LastRead | None = None) -> None:
-        """Read on at `offset`, if the partition is still ours; from `last` on, to compare it."""
+        """Continue at `offset`, if still assigned; with `last`, at that record, to compare it."""
         self._compared.pop(partition, None)
         if partition in self._next:
             self._next[partition] = last.offset if last else offset
@@ -95,11 +95,11 @@ class Positions:
                 self._compared[partition] = offset, last
 
     def is_replaced(self, partition: int, last: LastRead | None) -> bool:
-        """Whether Kafka has had another record in place of `last`."""
+        """Whether Kafka turned out to have another record in place of `last`."""
         return last is not None and self._replaced.get(partition) == last
 
     def are_compared(self) -> bool:
-        """Whether none of ours is doubtful, or has its last record still to be compared."""
+        """Whether no partition is doubtful or waits for its last record to be compared."""
         return all(
             offset is not None
             and (partition not in self._compared or offset > self._compared[partition][1].offset)
@@ -107,11 +107,11 @@ class Positions:
         )
 
     def doubtful(self) -> list[int]:
-        """Partitions whose position only the database knows."""
+        """The partitions whose position has to be read from the database."""
         return [partition for partition, offset in self._next.items() if offset is None]
 
     def known(self) -> dict[int, int]:
-        """The next offsets of the others; what is only read to compare it counts as read."""
+        """The next offsets of the other partitions; one that is being compared counts as read."""
         return {
             partition: self._compared[partition][0] if partition in self._compared else offset
             for partition, offset in self._next.items()
@@ -122,10 +122,10 @@ class Positions:
 def to_compare(last: LastRead | None, next_offset: int, held: Held) -> LastRead | None:
     """The last record that was read before `next_offset`, if it is to be read again.
 
-    Not if Kafka has deleted it or somebody has set the offset back, nor if more than
-    MOST_READ_AGAIN offsets without a record follow (aborted transactions, compaction): they would
-    be fetched again at each silence. Until the next record has been read, a log that was cut off
-    and has grown again beyond `next_offset` is then not noticed.
+    None if Kafka has deleted it, if somebody has reset the offset, or if more than MOST_READ_AGAIN
+    offsets without a record follow it (aborted transactions, compaction): they would be fetched
+    again whenever the topic is idle. A log that was truncated and written again beyond
+    `next_offset` is then not detected until the next record has been read.
     """
     if last is None or not held.first <= last.offset < next_offset:
         return None
@@ -133,9 +133,9 @@ def to_compare(last: LastRead | None, next_offset: int, held: Held) -> LastRead 
 
 
 def resume_at(next_offset: int, same_topic: bool, held: Held, replaced: bool = False) -> int:
-    """Where to continue, given what the database expects and what Kafka holds.
+    """Where to continue, given the stored offset and the offsets that Kafka holds.
 
-    Raises Lost if that is no longer available, or was `replaced` by other records.
+    Raises Lost if that offset is no longer available, or was `replaced` by other records.
     """
     if not same_topic:
         raise Lost("the topic was deleted and recreated since (another topic id)", held.first)

@@ -1,7 +1,7 @@
 """The fast path of validation: clearly valid records in one step, all others by rules.py.
 
-It must give the same verdicts as rules.validate_record:
-tests/unit/streaming/test_quick_path.py tries to find a record on which they differ.
+It must give the same verdicts as rules.validate_record: tests/unit/streaming/test_quick_path.py
+searches for a record on which they differ.
 """
 
 from contextlib import suppress

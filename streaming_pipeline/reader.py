@@ -19,14 +19,14 @@ from streaming_pipeline.record_batch import Batch
 from streaming_pipeline.waiting import FIRST_ANSWER_SECONDS, Server
 
 POLL_SECONDS = 0.2
-#: After so long without a record, ask whether Kafka is up: the client hides that it is not.
+#: After this many idle seconds, check whether Kafka is up: the client hides that it is down.
 SILENCE_SECONDS = 3.0
 log = logging.getLogger("stream")
 Answer = TypeVar("Answer")
 
 
 class Reader:
-    """The records of the partitions that the group gives us, each once and in order."""
+    """The records of the partitions assigned to this member, each once and in order."""
 
     def __init__(
         self,
@@ -51,17 +51,17 @@ class Reader:
         self.is_joining = True
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
-        """Kafka's answer, however long Kafka is unavailable."""
+        """Kafka's response, however long Kafka is unavailable."""
         answer = self.kafka.ask(question)
         self.last_answer = time.monotonic()
         return answer
 
     def read(self) -> Batch:
-        """The next records; a partition whose records do not follow on is doubtful from then on."""
+        """The next records; a partition whose records are not contiguous becomes doubtful."""
         polled = self.kafka.ask(lambda: self.client.poll(POLL_SECONDS))
         if time.monotonic() - self.last_poll > SILENCE_SECONDS and not self.has_just_resumed:
-            # Kafka may have another topic of this name meanwhile, or another log: what this poll
-            # has brought is read again. Only once, or polls that are all slow would get nowhere.
+            # The topic may have been recreated meanwhile, or its log truncated: read this poll's
+            # records again. Only once, or slow polls would make no progress.
             self.positions.doubt(self.positions.known())
         self.last_poll = time.monotonic()
         self.has_just_resumed = False
@@ -72,7 +72,7 @@ class Reader:
             self.last_answer = time.monotonic()
         elif time.monotonic() - self.last_answer > SILENCE_SECONDS:
             self.held()
-            # The database may have been restored meanwhile, and have gone back.
+            # The database may have been restored to an earlier state meanwhile.
             self.positions.doubt(self.positions.known())
         accepted = self.positions.accept(polled.stretches)
         return Batch(
@@ -83,7 +83,7 @@ class Reader:
         )
 
     def resume(self) -> None:
-        """Ask the database where to resume. The batch in flight must have been written before."""
+        """Read from the database where to resume. No batch may be in flight."""
         others = self.positions.known()
         self.topic = self.ask(partial(ensure_topic, self.bootstrap, self.topic.name))
         held = self.held(self.positions.doubtful())  # without those that Kafka does not know yet
@@ -101,7 +101,7 @@ class Reader:
         self.has_just_resumed = not others  # all of them have just been asked for
 
     def resume_at(self, partition: int, stored: offsets.Offset, held: Held) -> int | None:
-        """Where to resume in a partition; None: ask again, as another member has written meanwhile.
+        """Where to resume in a partition; None: try again, another member has moved the offset.
 
         Raises StackError if records are lost.
         """
@@ -123,18 +123,18 @@ class Reader:
             return to if accept_loss(self.database, self.topic, partition, stored, to) else None
 
     def held(self, partitions: list[int] | None = None) -> dict[int, Held]:
-        """What Kafka holds of the partitions (None: of all of the topic)."""
+        """The offsets that Kafka holds of the partitions (None: of all of the topic)."""
         return self.ask(lambda: self.client.held(partitions))
 
     def lag(self) -> dict[int, int]:
-        """Records that are not read yet, by partition of ours."""
+        """The lag of each assigned partition."""
         known = self.positions.known()
         return {p: held.end - known[p] for p, held in self.held(list(known)).items()}
 
     def is_drained(self) -> bool:
-        """Whether the database has all that the topic holds, including what other members read.
+        """Whether the database has all of the topic, including the partitions of other members.
 
-        Not before the log of each partition of ours was compared with what was read of it.
+        False until the log of each assigned partition was compared with what was read of it.
         """
         if self.is_joining or not self.positions.are_compared():
             return False

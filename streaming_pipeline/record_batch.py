@@ -1,4 +1,4 @@
-"""One polled batch, validated: readings, rejections, and how far each partition has been read.
+"""One record batch, validated: readings, rejections, and the next offset of each partition.
 
 Pure: nothing here talks to Kafka or to the database.
 """
@@ -14,7 +14,7 @@ from streaming_pipeline.record import Record
 from streaming_pipeline.rows import Invalid, Valid
 from streaming_pipeline.rules import EPOCH, Reading, Rejection
 
-#: By partition and sensor: the time of its newest reading so far.
+#: The time of the newest reading so far, by partition and sensor.
 Newest = dict[int, dict[str, datetime]]
 MOST_SENSORS = 100_000  # that are remembered
 
@@ -29,8 +29,8 @@ class Batch:
     after: dict[int, int]  # the next offset once the batch is stored
     #: when it arrived, since 1970 UTC
     received_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
-    fresh: list[Valid] = field(default_factory=list)  # newer than all before of their sensor
-    suspects: list[Valid] = field(default_factory=list)  # the others: they may be there already
+    fresh: list[Valid] = field(default_factory=list)  # newer than all earlier ones of their sensor
+    suspects: list[Valid] = field(default_factory=list)  # the others, which may be stored already
     rejections: list[Invalid] = field(default_factory=list)
 
     @property
@@ -39,10 +39,10 @@ class Batch:
         return sum(map(len, self.records.values()))
 
     def validate(self, newest: Newest) -> "Batch":
-        """Validate every record and note in `newest` how far each sensor has come; returns itself.
+        """Validate every record, and update `newest`; returns itself.
 
-        Sensors send in the order of time: what is newer than all before is no duplicate. That is a
-        guess, which spares most readings the question whether they are there already.
+        Sensors send in order of time, so a reading newer than all earlier ones is no duplicate.
+        This is a heuristic, and saves most readings the lookup whether they are stored already.
         """
         received_ms = self.received_ms
         if sum(map(len, newest.values())) > MOST_SENSORS:
@@ -67,7 +67,7 @@ class Batch:
         return self
 
     def halves(self) -> Iterator["Batch"]:
-        """Two batches, validated, of half the records; in each partition the second follows."""
+        """Two validated batches, each with half of the records and in the order of the offsets."""
         left = self.size // 2
         first: dict[int, list[Record]] = {}
         second: dict[int, list[Record]] = {}
@@ -89,7 +89,7 @@ class Batch:
 
 
 def verdict_on(record: Record, received_ms: int) -> Reading | Rejection:
-    """What the rules say of a record; the reader may have found before that it cannot be read."""
+    """The rules' verdict on a record, unless the reader already found that it cannot be read."""
     if record.fault:
         return Rejection(None, [record.fault])
     return validate(record.value, record.key, record.kafka_ms, received_ms)

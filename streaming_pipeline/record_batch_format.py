@@ -1,7 +1,7 @@
 """Read Kafka's record batches (format 2), record by record, in bounded memory.
 
-https://kafka.apache.org/documentation/#recordbatch. Unlike kafka-python it neither decompresses a
-batch at once nor decodes headers, and no content stops it: what cannot be read becomes a record
+https://kafka.apache.org/documentation/#recordbatch. Unlike kafka-python, this neither decompresses
+a batch at once nor decodes headers, and no content blocks it: what cannot be read becomes a record
 with a `fault`.
 """
 
@@ -22,7 +22,7 @@ _LONGEST_START = 30  # bytes of a record before its key: attributes and three va
 def records_of(batch: DefaultRecordBatch, partition: int) -> Iterator[list[Record]]:
     """The records of a batch in short lists, in the order of their offsets.
 
-    Empty lists come where much is skipped, to let the caller pause.
+    Where much is skipped, it yields empty lists, so that the caller can pause.
     """
     reading = _Reading(batch, partition)
     if not batch.validate_crc():
@@ -36,7 +36,7 @@ def records_of(batch: DefaultRecordBatch, partition: int) -> Iterator[list[Recor
 
 
 class _Reading:
-    """Where the reading of one batch stands."""
+    """The state of reading one batch."""
 
     def __init__(self, batch: DefaultRecordBatch, partition: int) -> None:
         self.batch = batch
@@ -66,7 +66,7 @@ class _Reading:
                 raise EOFError("the batch is cut off")
 
     def parse(self, buffer: bytes, is_last: bool = False) -> tuple[list[Record], int]:
-        """The records that are complete in `buffer`, and where the next one begins."""
+        """The complete records in `buffer`, and where the next one begins."""
         batch, partition, log_append_time = self.batch, self.partition, self.log_append_time
         base_offset, first_ms = batch.base_offset, batch.first_timestamp
         fixed_ms = batch.max_timestamp if log_append_time else None
@@ -102,7 +102,7 @@ class _Reading:
                 key, position = _bytes_at(buffer, position, end)
                 value, position = _bytes_at(buffer, position, end)
                 kafka_ms = first_ms + delta if fixed_ms is None else fixed_ms
-                if not -(2**63) <= kafka_ms < 2**63:  # COPY packs 64 bits
+                if not -(2**63) <= kafka_ms < 2**63:  # COPY needs 64 bits
                     kafka_ms = (kafka_ms + 2**63) % 2**64 - 2**63  # as Java's long wraps round
                 records.append(Record(partition, offset, kafka_ms, log_append_time, key, value))
             self.next_offset = offset + 1
@@ -119,7 +119,7 @@ class _Reading:
 
 
 def _bytes_at(buffer: bytes, position: int, end: int) -> tuple[bytes | None, int]:
-    """Bytes with their length before them (-1: none)."""
+    """Bytes with their length in front (-1: none)."""
     length, position = _varint(buffer, position)
     if length == -1:
         return None, position

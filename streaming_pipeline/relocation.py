@@ -1,6 +1,6 @@
-"""Rows into the table where their records belong now, and out of the one where they were.
+"""Moves rows to the table where their records belong now.
 
-Only rows that change are touched: the others stay as they are, even in compressed chunks.
+Only rows that change are written; the others stay as they are, even in compressed chunks.
 """
 
 from typing import Any
@@ -23,10 +23,10 @@ def put_readings(
     before: dict[int, Place],
     readings: list[Valid],
 ) -> tuple[set[int], Outcomes]:
-    """Put readings into their table, and take out what is no longer one.
+    """Insert readings into sensor_readings, and delete those that are no longer valid.
 
-    Returns the offsets of later readings that made room for them, and the outcomes of those that
-    are not in the table.
+    Returns the offsets of later readings that were deleted in their favour, and the outcomes of
+    those that were not inserted.
     """
     made_room: set[int] = set()
     unchanged: set[int] = set()
@@ -41,7 +41,7 @@ def put_readings(
     if not changed:
         return made_room, {}
     store.stage(cursor, topic, changed)
-    # Asked first, so that nothing is tried, and decompressed for it, whose key is taken.
+    # Checked first, since an INSERT decompresses rows of its chunk even if the key exists already.
     taken = {
         origin: outcome
         for origin, outcome in store.find_outcomes(cursor, changed).items()
@@ -58,7 +58,7 @@ def put_rejections(
     before: dict[int, Place],
     rejections: list[Invalid],
 ) -> None:
-    """Quarantine records, and delete rows of those that left, or stay for other reasons."""
+    """Quarantine records; delete the rows of those that left or have other reasons now."""
     quarantined = {offset: place for offset, place in before.items() if place.table == INVALID}
     unchanged = {
         record.offset
@@ -74,7 +74,7 @@ def put_rejections(
 def put_duplicates(
     cursor: Cursor, topic: Topic, these: dict[str, Any], had: set[int], wanted: set[int]
 ) -> None:
-    """Note those that are duplicates now, forget those that no longer are."""
+    """Insert the records that are duplicates now, delete those that no longer are."""
     if had - wanted:
         parameters = these | {"offsets": list(had - wanted)}
         cursor.execute(read_sql("stream/delete_duplicates"), parameters)
@@ -85,7 +85,7 @@ def put_duplicates(
 def delete(
     cursor: Cursor, query: str, these: dict[str, Any], rows: dict[int, Place], offsets: set[int]
 ) -> None:
-    """Delete the rows of some offsets; the query is given the bounds of their times."""
+    """Delete the rows of some offsets; the bounds of their times enable chunk exclusion."""
     places = [rows[offset] for offset in offsets]
     if not places:
         return
@@ -96,6 +96,6 @@ def delete(
 
 
 def fetch(cursor: Cursor, query: str, parameters: dict[str, Any]) -> set[int]:
-    """The offsets that a query returns."""
+    """The offsets that a query returns, as a set."""
     cursor.execute(read_sql(query), parameters)
     return {offset for (offset,) in cursor}

@@ -1,8 +1,8 @@
-"""Re-validate by today's rules what the database has read and Kafka still holds.
+"""Re-validate by today's rules the records that the database has read and Kafka still holds.
 
-Record by record, in the order of the offsets: what the rules now take leaves quarantine, what they
-no longer take enters it. It goes beside live validators, and one that was ended at any moment is
-simply repeated. docs/delivery-guarantees.md says why the result is that of a first reading.
+In the order of the offsets: records that the rules now accept leave quarantine, those that they no
+longer accept enter it. Live validators may keep running, and a replay that was interrupted can be
+repeated. docs/delivery-guarantees.md explains why the result is that of a first reading.
 """
 
 if __name__ == "__main__":
@@ -45,7 +45,7 @@ def utc_time(text: str) -> datetime:
 
 
 def report(replay: Replay) -> str:
-    """Where the records are now, and which have moved (in a dry run: which would)."""
+    """Where the records are now, and which have moved (in a dry run: would move)."""
     counts = [(name, replay.totals[place]) for name, place in TOTALS.items()]
     totals = table(
         [*counts, ("in", replay.totals.total())], ["records re-validated", "count"], screen_width()

@@ -1,6 +1,6 @@
-"""Re-validate stored records: put each where it belongs by today's rules.
+"""Re-validate stored records: move each to the table where it belongs by today's rules.
 
-A batch of one partition is one transaction that holds the partition's row of `stream_offsets`.
+Each batch of a partition is one transaction, which locks the partition's row of `stream_offsets`.
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ from streaming_pipeline.unread_rest import give_places, move_on, readable_rests
 
 
 class Move(NamedTuple):
-    """A record that is elsewhere now, or in quarantine for other reasons; places as texts."""
+    """A record that is in another table now, or in quarantine for other reasons."""
 
     partition: int
     offset: int
@@ -46,7 +46,7 @@ class Move(NamedTuple):
 
 
 class Revalidated(NamedTuple):
-    """A batch afterwards, and how far the database has read its partition."""
+    """The result for a batch, and the next offset of its partition."""
 
     counts: dict[str, int]  # by table
     moves: list[Move]
@@ -56,7 +56,7 @@ class Revalidated(NamedTuple):
 def revalidate(connection: Connection, batch: Batch, dry_run: bool = False) -> Revalidated:
     """Re-validate one partition's batch; in a dry run, roll everything back afterwards.
 
-    What retention has deleted does not come back.
+    Rows that retention has deleted are not inserted again.
     """
     [(partition, records)] = batch.records.items()
     stretch = batch.expected[partition], batch.after[partition]
@@ -100,10 +100,11 @@ def revalidate(connection: Connection, batch: Batch, dry_run: bool = False) -> R
 
 
 def may_move(record: Record, place: Place, expired_before: datetime) -> bool:
-    """Whether a record is put where it belongs now; if not, it stays where it is.
+    """Whether a record is moved to where it belongs now; if not, it stays where it is.
 
-    Nothing is to come back to where retention has been, not as a duplicate or conflict either. A
-    batch that can no longer be read has a place for each record: one more is counted by nobody.
+    Nothing is inserted again where retention has deleted, not even as a duplicate or conflict. In a
+    batch that can no longer be read, each record has a place already: a further row would not be
+    counted.
     """
     if place is NOWHERE:
         return record.fault != UNREADABLE and kafka_time(record.kafka_ms) > expired_before
@@ -116,7 +117,7 @@ def may_move(record: Record, place: Place, expired_before: datetime) -> bool:
 def put(
     cursor: Cursor, batch: Batch, these: dict[str, Any], before: dict[int, Place]
 ) -> dict[int, Place]:
-    """Put each record where it belongs by today's rules; returns where that is."""
+    """Move each record to where it belongs by today's rules; returns where that is."""
     offsets = [record.offset for part in batch.records.values() for record in part]
     readings, rejections = validate(batch, before)
     made_room, outcomes = put_readings(cursor, batch.topic, these, before, readings)
@@ -152,7 +153,7 @@ def validate(batch: Batch, before: dict[int, Place]) -> tuple[list[Valid], list[
 def recount(
     cursor: Cursor, these: dict[str, Any], *, records: int = 0, duplicates: int = 0
 ) -> None:
-    """Change the partition's counts by these amounts."""
+    """Add these amounts, which may be negative, to the partition's counts."""
     if records or duplicates:
         change = {"records": records, "duplicates": duplicates}
         cursor.execute(read_sql("stream/recount"), these | change)

@@ -1,7 +1,7 @@
-"""Rows as COPY takes them in its binary format: nothing to escape, nothing to parse.
+"""Rows in COPY's binary format: nothing to escape, nothing to parse.
 
 A row is the number of its columns, then each column as its length and its bytes (NULL: length
--1). Numbers are big-endian, a timestamptz is the microseconds since 2000-01-01 UTC:
+-1). Numbers are big-endian; a timestamptz is the microseconds since 2000-01-01 UTC:
 https://www.postgresql.org/docs/15/sql-copy.html, "Binary Format".
 """
 
@@ -32,10 +32,10 @@ Invalid = tuple[Record, Rejection, int]  # ... when it arrived, in ms since 1970
 
 
 class CopyTarget:
-    """A table's columns in the order in which rows for COPY hold them.
+    """A table's columns in the order of rows for COPY.
 
-    First those of fixed length, never NULL, with their codes of the module struct: one Struct packs
-    them all. Then those of any length.
+    First the columns of fixed length, never NULL, with their format characters of the module
+    struct: one Struct packs them all. Then those of variable length.
     """
 
     def __init__(self, table: str, fixed: dict[str, str], varying: list[str]) -> None:
@@ -47,7 +47,7 @@ class CopyTarget:
             self._slots += [Struct(f"!{code}").size, None]
 
     def packer(self) -> Callable[..., bytes]:
-        """What packs the beginning of a row, its columns of fixed length; for one thread."""
+        """Packs the beginning of a row, its columns of fixed length; not thread-safe."""
         slots, pack = self._slots.copy(), self._struct.pack
 
         def packed(*values: float) -> bytes:
@@ -77,7 +77,7 @@ REJECTIONS = CopyTarget(
 
 
 def copy_of_readings(topic: Topic, readings: Iterable[Valid]) -> bytes:
-    """What COPY reads to store readings."""
+    """The readings as input for COPY."""
     return b"".join((HEADER, *_packed_readings(topic, readings), TRAILER))
 
 
@@ -105,7 +105,7 @@ def _packed_readings(topic: Topic, readings: Iterable[Valid]) -> list[bytes]:
 
 
 def copy_of_rejections(topic: Topic, rejections: Iterable[Invalid]) -> bytes:
-    """What COPY reads to quarantine records: their key and value are in it as they were sent."""
+    """The invalid records as input for COPY, with their key and value as they were sent."""
     return b"".join((HEADER, *_packed_rejections(topic, rejections), TRAILER))
 
 
@@ -129,7 +129,7 @@ def _topic_columns(topic: Topic) -> bytes:
     return text(topic.name) + column(UUID(topic.id).bytes)
 
 
-@lru_cache(maxsize=10_000)  # the same sensors and places come again and again
+@lru_cache(maxsize=10_000)  # the same sensors and locations repeat
 def text(value: str | None) -> bytes:
     """A text column."""
     return NULL if value is None else column(value.encode())
@@ -143,5 +143,5 @@ def texts(values: tuple[str, ...]) -> bytes:
 
 
 def column(value: bytes | None) -> bytes:
-    """A column of bytes, or of what PostgreSQL sends as its bytes."""
+    """A column of bytes, or of a type whose binary format is its bytes."""
     return NULL if value is None else LENGTH.pack(len(value)) + value

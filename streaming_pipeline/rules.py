@@ -1,8 +1,8 @@
 """The rules of the stream: the bytes of one Kafka record in, a reading or reason codes out.
 
-Exact and plain; quick_path.py gives the same verdicts faster to what is plainly valid. Pure
+Written to be read; quick_path.py gives the same verdicts faster to clearly valid records. Pure
 functions: the two clocks they need, Kafka's and the one at arrival, are arguments, so a record gets
-the same verdict whenever it is asked for. docs/streaming-bad-input.md has every code with examples.
+the same verdict at any time. docs/streaming-bad-input.md has every code with examples.
 """
 
 import math
@@ -16,11 +16,11 @@ from msgspec import Meta
 
 from streaming_pipeline.exact_json import RecordError, as_json, leaves, parse, parse_exactly
 
-# Increase it with every change of a rule; then streaming_pipeline/replay.py re-validates.
+# Increase it with every change of a rule, then re-validate with streaming_pipeline/replay.py.
 RULE_VERSION = 2
 
 RANGES = {
-    "temperature": (-40.0, 85.0),  # °C, what industrial sensors are specified for
+    "temperature": (-40.0, 85.0),  # °C, the specified range of industrial sensors
     "humidity": (0.0, 100.0),  # %
     "pressure": (900.0, 1100.0),  # hPa
 }
@@ -31,14 +31,14 @@ LARGEST_EXPONENT = 400  # of a number in an unknown field: beyond a double, well
 DAY_MS = 24 * 60 * 60 * 1000
 LATE_MS = 30 * 60 * 1000  # measured against the record's own Kafka timestamp, not the wall clock
 EARLY_MS = 5 * 60 * 1000  # how far ahead a sensor's clock may be
-# Kafka's timestamp is what the producer says. Each new day makes a chunk, so it must be near the
-# arrival: no older than what the tables keep (90 days), no more than a clock in another zone ahead.
+# The producer sets Kafka's timestamp. Each new day creates a chunk, so it must be near the arrival:
+# no older than retention (90 days), no further ahead than a clock in another time zone.
 OLDEST_MS = 84 * DAY_MS
 NEWEST_MS = DAY_MS
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
 
-# PostgreSQL text holds neither NUL nor half of a surrogate pair.
+# PostgreSQL text can hold neither NUL nor half of a surrogate pair.
 BAD_CHARACTER = re.compile("[\x00\ud800-\udfff]")
 FINER_THAN_MICROSECONDS = re.compile(r"\.\d{6}\d*[1-9]")
 
@@ -97,7 +97,7 @@ def validate_record(
 
 
 def text_of(record: dict[str, Any], field: str, longest: int, issues: list[str]) -> str | None:
-    """A string that PostgreSQL can hold, or None (with the reason, unless it is just missing)."""
+    """A string that PostgreSQL can store, or None (with a reason code, unless it is missing)."""
     value = record.get(field)
     if value is None:
         return None
@@ -117,7 +117,7 @@ def text_of(record: dict[str, Any], field: str, longest: int, issues: list[str])
 def timestamp_of(
     record: dict[str, Any], kafka_ms: int, received_ms: int, issues: list[str]
 ) -> datetime | None:
-    """The reading's own time (RFC 3339, zone required); we never guess a zone."""
+    """The reading's event time (RFC 3339, zone required); a zone is never guessed."""
     value = record.get("timestamp")
     if value is None:
         issues.append("timestamp_missing")
@@ -139,7 +139,7 @@ def timestamp_of(
 
 
 def wrong_time(timestamp: datetime, kafka_ms: int, received_ms: int) -> str | None:
-    """Why a reading cannot have that time, or None."""
+    """The reason code for a time that is not allowed, or None."""
     if not received_ms - OLDEST_MS <= kafka_ms <= received_ms + NEWEST_MS:
         return "kafka_timestamp_out_of_range"
     if timestamp < EPOCH:
@@ -170,7 +170,7 @@ def number_of(record: dict[str, Any], field: str, issues: list[str]) -> float:
 def extra_of(
     record: dict[str, Any], value: bytes | None, timestamp: datetime | None, issues: list[str]
 ) -> str | None:
-    """What no other column holds, as JSON for a jsonb column, or None if there is nothing.
+    """The fields that have no column of their own, as JSON, or None if there are none.
 
     Unknown fields, and `timestamp` as sent where it is finer than the microseconds of its column.
     """

@@ -18,7 +18,7 @@ from streaming_pipeline.waiting import Server
 
 UNACKNOWLEDGED_AT_MOST = 20_000  # bounds memory while the broker is unavailable
 FLUSH_SECONDS = 130  # kafka-python gives up on a record after 120
-STOP_SECONDS = 4  # the same, once we have been told to stop
+STOP_SECONDS = 4  # the same, once the script is to stop
 SENDING = {
     "acks": "all",
     "linger_ms": 5,
@@ -41,19 +41,19 @@ def wait_until(condition: Callable[[], bool], seconds: float, stop: Event) -> No
 
 
 class Sender:
-    """Sends without waiting for each answer, and counts the answers."""
+    """Sends asynchronously, and counts the acknowledgements."""
 
     def __init__(self, topic: str, producer: KafkaProducer | None = None) -> None:
         self.topic = topic
         self.producer = producer
         self.sent = 0
         self.acknowledged: Counter[str] = Counter()
-        self.partitions: Counter[int] = Counter()  # of what is acknowledged
+        self.partitions: Counter[int] = Counter()  # acknowledged messages
         self.failed: Counter[str] = Counter()
 
     @contextmanager
     def connected(self, bootstrap: str, stop: Event) -> Iterator[None]:
-        """With a producer; at the end, wait for the answers, but not for long once `stop` is set.
+        """With a producer; flush at the end, though not for long once `stop` is set.
 
         Raises StackError or Stopped if Kafka does not answer.
         """
@@ -68,7 +68,7 @@ class Sender:
             self.producer.close(timeout=1)
 
     def send(self, message: Message) -> None:
-        """Send one message; what became of it is counted when the broker has answered."""
+        """Send one message; it is counted once the broker has acknowledged it or it has failed."""
         kind, key, value = message
         assert self.producer
         future = self.producer.send(self.topic, value, key=key.encode())
@@ -91,11 +91,11 @@ class Sender:
         return Figures(self.acknowledged, self.partitions, {}, notes)
 
     def answers(self) -> dict[str, int]:
-        """How many messages the broker has acknowledged, and of how many it has none."""
+        """How many messages the broker has acknowledged, and how many it does not have."""
         return {"acknowledged": self.acknowledged.total(), "failed": self.failed.total()}
 
     def unanswered(self) -> int:
-        """Messages sent and not yet answered."""
+        """Messages that were sent and are neither acknowledged nor failed yet."""
         return self.sent - self.acknowledged.total() - self.failed.total()
 
 

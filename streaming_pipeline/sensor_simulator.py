@@ -81,7 +81,7 @@ def main(
 
 
 def print_totals(sender: Sender, seconds: float, as_json: bool) -> None:
-    """What was acknowledged, by kind, and what was not."""
+    """The number of acknowledged readings, by kind, and of those that were not."""
     rows = [(kind, sender.acknowledged[kind], sender.failed[kind]) for kind in KINDS]
     if as_json:
         totals = dict(sender.acknowledged) | {"sent": sender.sent, "failed": sender.failed.total()}

@@ -30,7 +30,7 @@ def places(count: int) -> dict[str, str]:
 
 
 def messages(seed: int, sensors: dict[str, str]) -> Iterator[Message]:
-    """Endless readings of sensors, given with their places: kind, key and JSON of each."""
+    """Endless readings of these sensors (name, location): kind, key and JSON of each."""
     rng = random.Random(seed)
     last_time = dict.fromkeys(sensors, datetime.min.replace(tzinfo=timezone.utc))
     last_valid: dict[str, Message] = {}
@@ -38,7 +38,7 @@ def messages(seed: int, sensors: dict[str, str]) -> Iterator[Message]:
     while True:
         for sensor_id, location in sensors.items():
             kind = rng.choices(kinds, weights)[0]
-            # A sensor has one reading per time, even if they come faster than the clock ticks.
+            # A sensor has one reading per time, even if it sends faster than the clock ticks.
             last_time[sensor_id] = max(
                 datetime.now(timezone.utc), last_time[sensor_id] + MICROSECOND
             )
@@ -56,7 +56,7 @@ def messages(seed: int, sensors: dict[str, str]) -> Iterator[Message]:
 def reading(
     rng: random.Random, kind: str, sensor_id: str, location: str, now: datetime
 ) -> dict[str, Any]:
-    """One reading (°C, %, hPa), with the fault that `kind` names."""
+    """One reading (°C, %, hPa), with the fault given by `kind`."""
     values: dict[str, Any] = {
         "sensor_id": sensor_id,
         "timestamp": now.isoformat(timespec="microseconds"),

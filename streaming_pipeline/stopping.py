@@ -1,8 +1,8 @@
 """SIGINT and SIGTERM shut a script down gracefully, within GRACE_SECONDS.
 
-The first signal sets an event that every loop and every wait looks at. If the script has not ended
-GRACE_SECONDS later (a library that waits forever, a database that holds a lock), a separate thread
-ends it: the totals are printed, the exit code is 1, the servers roll back what was open.
+The first signal sets an event that every loop and every wait checks. If the script has not ended
+GRACE_SECONDS later (a library that waits forever, a lock in the database), a separate thread ends
+it: the totals are printed, the exit code is 1, and the server rolls back the open transaction.
 A second signal ends the process at once.
 """
 
@@ -19,7 +19,7 @@ log = logging.getLogger("stopping")
 
 
 class Stopped(Exception):
-    """The script was asked to stop while it waited for a server."""
+    """The script was told to stop while it waited for a server."""
 
 
 def stop_on_signals(
@@ -32,7 +32,7 @@ def stop_on_signals(
         signal.signal(signum, signal.SIG_DFL)
         stopping.set()
         last_resort = Timer(grace_seconds, _end_at_once, [grace_seconds, print_totals])
-        last_resort.daemon = True  # so that it does not hold up a script that ends in time
+        last_resort.daemon = True  # so that it does not delay a script that ends in time
         last_resort.start()
 
     signal.signal(signal.SIGINT, stop)

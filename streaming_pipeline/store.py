@@ -1,8 +1,8 @@
-"""A batch's rows into the tables, within the caller's transaction.
+"""Stores a batch's rows, within the caller's transaction.
 
-Readings that are newer than all before of their sensor go straight in by COPY. Those that may be
-there already, and all of a batch of which the database refuses one, go by way of a staging table,
-which says of each what has become of it; in ever smaller parts, until the one is found.
+Readings that are newer than all earlier ones of their sensor are stored directly with COPY. Those
+that may be stored already, and all readings of a batch if the database rejects one, go through a
+staging table, which gives the outcome of each; halved again and again until that one is found.
 """
 
 import logging
@@ -36,14 +36,14 @@ REJECTED = "rejected_by_database"
 DROPPED = "dropped_by_database"  # given by sql/stream/find_outcomes.sql
 
 Origin = tuple[int, int]  # partition, offset
-#: What became of readings that did not enter sensor_readings: DUPLICATE, or why not.
+#: The outcome of readings that were not inserted into sensor_readings: DUPLICATE, or the reason.
 Outcomes = dict[Origin, str]
 
 log = logging.getLogger("stream")
 
 
 class Counts(NamedTuple):
-    """What became of a batch's records."""
+    """The outcome of a batch's records."""
 
     valid: int
     invalid: int
@@ -68,14 +68,14 @@ def store(cursor: Cursor, batch: Batch) -> Counts:
 
 
 def store_readings(cursor: Cursor, batch: Batch) -> Outcomes:
-    """Store a batch's readings; what became of those that did not get a row of their own."""
+    """Store a batch's readings; returns the outcomes of those that got no row of their own."""
     if store_straight(cursor, batch.topic, batch.fresh):
         return store_carefully(cursor, batch.topic, batch.suspects)
     return store_carefully(cursor, batch.topic, batch.fresh + batch.suspects)
 
 
 def store_straight(cursor: Cursor, topic: Topic, readings: list[Valid]) -> bool:
-    """Store all readings or, if the database does not take every one of them, none."""
+    """Store all readings or, if the database rejects any of them, none."""
     if not readings:
         return True
     cursor.execute("SAVEPOINT straight")
@@ -93,7 +93,7 @@ def store_straight(cursor: Cursor, topic: Topic, readings: list[Valid]) -> bool:
 
 
 def store_carefully(cursor: Cursor, topic: Topic, readings: list[Valid]) -> Outcomes:
-    """Store those readings that the database takes; what became of the others."""
+    """Store the readings that the database accepts; returns the outcomes of the others."""
     if not readings:
         return {}
     cursor.execute(read_sql("stream/make_staging") + "; SAVEPOINT part")
@@ -102,7 +102,7 @@ def store_carefully(cursor: Cursor, topic: Topic, readings: list[Valid]) -> Outc
     except psycopg2.Error as error:
         if kind_of(error) is not Failure.RECORD:
             raise
-        # TRUNCATE empties it; otherwise every later scan would read the dead rows of all attempts.
+        # TRUNCATE, because every later scan would otherwise read the dead rows of all attempts.
         cursor.execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part; TRUNCATE staging")
         if len(readings) == 1:
             return {origin_of(readings[0]): REJECTED}
@@ -114,7 +114,7 @@ def store_carefully(cursor: Cursor, topic: Topic, readings: list[Valid]) -> Outc
 
 
 def insert_readings(cursor: Cursor, topic: Topic, readings: list[Valid]) -> Outcomes:
-    """Insert readings whose key is not there yet; what became of the others."""
+    """Insert the readings whose key is not stored yet; returns the outcomes of the others."""
     stage(cursor, topic, readings)
     cursor.execute(read_sql("stream/insert_readings"))
     if cursor.rowcount == len(readings):
@@ -123,19 +123,19 @@ def insert_readings(cursor: Cursor, topic: Topic, readings: list[Valid]) -> Outc
 
 
 def find_outcomes(cursor: Cursor, staged: list[Valid]) -> Outcomes:
-    """What became of readings that are in the staging table and not in the other."""
+    """The outcomes of the readings that were left in the staging table."""
     cursor.execute(read_sql("stream/find_outcomes"), bounds(staged))
     return {(partition, offset): outcome for partition, offset, outcome in cursor}
 
 
 def bounds(readings: list[Valid]) -> dict[str, datetime]:
-    """Between which times they are: as constants, so that a plan leaves out all other chunks."""
+    """The bounds of their times: constants in the query, which enable chunk exclusion."""
     times = [reading.timestamp for _, reading in readings]
     return {"first": min(times), "last": max(times)}
 
 
 def stage(cursor: Cursor, topic: Topic, readings: list[Valid]) -> None:
-    """Put readings, and nothing else, into the staging table."""
+    """Fill the staging table with these readings only."""
     cursor.execute("DELETE FROM staging")
     copy(cursor, READINGS, copy_of_readings(topic, readings), table="staging")
 
@@ -158,7 +158,7 @@ def insert_rejections(cursor: Cursor, topic: Topic, rejections: list[Invalid]) -
 
 
 def insert_duplicates(cursor: Cursor, topic: Topic, duplicates: Iterable[Origin]) -> None:
-    """Note where in Kafka the duplicates are."""
+    """Store where in Kafka the duplicates are."""
     lines = [
         f"{topic.name}\t{topic.id}\t{partition}\t{offset}\n" for partition, offset in duplicates
     ]
@@ -173,9 +173,9 @@ def origin_of(reading: Valid) -> Origin:
 
 
 def copy(cursor: Cursor, target: CopyTarget, data: bytes, table: str | None = None) -> int:
-    """COPY packed rows into a table; how many it has stored."""
+    """COPY packed rows into a table; returns how many were stored."""
     order = f"COPY {table or target.table} ({target.columns}) FROM STDIN (FORMAT binary)"
-    # In one piece: between two, the thread would have to wait for the GIL.
+    # In one piece: between two pieces, the thread would have to wait for the GIL.
     cursor.copy_expert(order, BytesIO(data), size=len(data))
     stored: int = cursor.rowcount
     return stored

@@ -1,4 +1,4 @@
-"""Reads a topic again, partition by partition, and re-validates it by today's rules."""
+"""Reads a topic again, partition by partition, and re-validates its records by today's rules."""
 
 import logging
 import time
@@ -56,8 +56,8 @@ class Replay:
     def run(self) -> None:
         """Re-validate until nothing changes any more.
 
-        A reading that enters quarantine may have duplicates in a partition that was re-validated
-        before; one of them is found to be valid when that partition is re-validated once more.
+        A reading that moves to quarantine may have duplicates in a partition that was re-validated
+        earlier; one of them becomes valid when that partition is re-validated once more.
         """
         self.database.do(summarize)
         left_readings = True
@@ -89,7 +89,7 @@ class Replay:
     def refuse_another_log(
         self, client: KafkaPythonClient, partition: int, stored: offsets.Offset
     ) -> None:
-        """Raise StackError if Kafka has lost what was read: other records would take its place."""
+        """Raise StackError if Kafka has lost records that were read: others would replace them."""
         held = self.refuse_a_log_that_ends_before(client, partition, stored.next)
         last = stored.last
         if last is None or last.offset < held.first:
@@ -108,7 +108,7 @@ class Replay:
     def refuse_a_log_that_ends_before(
         self, client: KafkaPythonClient, partition: int, end: int
     ) -> Held:
-        """What Kafka holds; raises StackError if it has lost what was read: it will never come."""
+        """The offsets that Kafka holds; raises StackError if it has lost records that were read."""
         held = self.kafka.ask(partial(client.held, [partition])).get(partition, Held(0, 0))
         if held.end < end:
             raise StackError(
@@ -120,7 +120,7 @@ class Replay:
     def go_over_partition(
         self, client: KafkaPythonClient, partition: int, stored: offsets.Offset
     ) -> Iterator[Move]:
-        """Re-validate a partition's records, up to where the database has read it."""
+        """Re-validate a partition's records, up to the stored offset."""
         end = stored.next
         client.assign([partition])
         position = self.kafka.ask(partial(self.start, client, partition))
@@ -131,13 +131,13 @@ class Replay:
             if stretch is None:
                 self.refuse_a_log_that_ends_before(client, partition, position + 1)
                 continue
-            refuse_another_record(partition, stored, stretch)  # cut off during the replay
+            refuse_another_record(partition, stored, stretch)  # the log was truncated during the replay
             position = stretch.after
             records = [record for record in stretch.records if record.offset < end]
             if len(records) < len(stretch.records):  # the others have not been read yet
                 position = end
                 client.seek(partition, position)
-            if position <= stretch.start:  # a pause within a batch, or Kafka has deleted the rest
+            if position <= stretch.start:  # a poll that ended within a batch, or Kafka has deleted the rest
                 continue
             batch = Batch(
                 self.topic, {partition: records}, {partition: stretch.start}, {partition: position}
@@ -160,7 +160,7 @@ class Replay:
 
 
 def refuse_another_record(partition: int, stored: offsets.Offset, stretch: Stretch) -> None:
-    """Raise StackError if the stretch has another record in place of the last that was read."""
+    """Raise StackError if the stretch has another record in place of the last one read."""
     if stored.last and stored.last.is_replaced(stretch):
         raise StackError(
             f"Kafka no longer holds all that was read of partition {partition}: its log was cut "
@@ -170,6 +170,6 @@ def refuse_another_record(partition: int, stored: offsets.Offset, stretch: Stret
 
 
 def summarize(connection: Connection) -> None:
-    """Make the index of offsets cover the rows that were written last."""
+    """Summarize the newest blocks in the BRIN indexes on offsets."""
     with transaction(connection) as cursor:
         cursor.execute(read_sql("stream/summarize_offsets"))

@@ -1,9 +1,9 @@
-"""A record batch that could not be read is one row of quarantine: what if it can be read now?
+"""A Kafka record batch that could not be read is one row in quarantine; what if it is readable now?
 
-The row is at the first offset that could not be read, and stands for the rest of its batch, however
-many records that is; the ledger counts it as one. Once there is a decoder for it, a replay gives
-each of these records a place of its own, and counts it. The row moves on behind them, and goes with
-the last one. So the ledger holds after each transaction, whatever part of the batch it has held.
+The row has the first offset that could not be read, and stands for the rest of its record batch,
+however many records that is; the ledger counts it as one. Once the batch can be decoded, a replay
+stores and counts each of its records. The row's offset moves past them, and the row is deleted with
+the last one. So the ledger balances after each transaction, wherever that ends within the batch.
 """
 
 from datetime import datetime
@@ -16,12 +16,12 @@ from pipeline_common.sql_files import read_sql
 from streaming_pipeline.places import INVALID, Place
 from streaming_pipeline.record import UNREADABLE, Record
 
-#: Of a record batch: its first offset, and in format 2 how far the last one is from that.
+#: Where a record batch has its base offset, magic byte (format) and last offset delta.
 _BASE, _MAGIC, _DELTA, _HEAD_BYTES = 0, 16, 23, 27
 
 
 class Rest(NamedTuple):
-    """A row of quarantine, and the offsets for which it stands: its own up to `last`."""
+    """A row in quarantine, and the offsets that it stands for: its own up to `last`."""
 
     offset: int
     last: int
@@ -29,12 +29,12 @@ class Rest(NamedTuple):
 
     @property
     def place(self) -> Place:
-        """Where its records are; without a version of the rules, for it is no verdict on them."""
+        """Where its records are; without a rule version, since no rule has validated them."""
         return Place(INVALID, self.time, None, [UNREADABLE])
 
 
 def last_offset(offset: int, head: bytes) -> int:
-    """The last offset of the batch that begins with `head`, in which `offset` is."""
+    """The last offset of the batch that begins with the bytes `head` and contains `offset`."""
     if len(head) < _HEAD_BYTES or head[_MAGIC] != 2:
         return offset
     base: int = unpack_from(">q", head, _BASE)[0]
@@ -45,7 +45,7 @@ def last_offset(offset: int, head: bytes) -> int:
 def readable_rests(
     cursor: Cursor, these: dict[str, Any], records: list[Record], start: int, after: int
 ) -> list[Rest]:
-    """The rests that a stretch, from `start` up to before `after`, has read in part or in full."""
+    """The rests that the stretch from `start` up to before `after` has read at least in part."""
     cursor.execute(read_sql("stream/find_rests"), these | {"start": start, "after": after})
     rests = [
         Rest(offset, last_offset(offset, bytes(head or b"")), time) for offset, time, head in cursor
@@ -54,7 +54,7 @@ def readable_rests(
 
 
 def _is_read(rest: Rest, records: list[Record], start: int) -> bool:
-    """Whether a stretch has read some of it, or has found that Kafka has compacted it away."""
+    """Whether a stretch has read some of it, or shows that Kafka has compacted it away."""
     if some := _of(rest, records):
         return some[0].offset > rest.offset or some[0].fault != UNREADABLE
     before = [record for record in records if record.offset < rest.offset]
@@ -68,9 +68,9 @@ def _of(rest: Rest, records: list[Record]) -> list[Record]:
 def give_places(
     rests: list[Rest], records: list[Record], before: dict[int, Place], expired: set[int]
 ) -> int:
-    """Enter into `before` those of the rests' records that have no place of their own: how many.
+    """Add to `before` the rests' records that have no row of their own; returns how many.
 
-    Those whose rows retention has taken, `expired`, have had one and are counted.
+    Records in `expired`, whose rows retention has deleted, had one and are counted already.
     """
     count = 0
     for rest in rests:
@@ -84,13 +84,13 @@ def give_places(
 def move_on(
     cursor: Cursor, these: dict[str, Any], rests: list[Rest], start: int, after: int
 ) -> int:
-    """Move the rests' rows behind the stretch; how many are deleted, for they are at their end.
+    """Move the rests' rows past the stretch; returns how many are used up, and so deleted.
 
-    They pass over rows of quarantine: their records have a place already.
+    They skip offsets that are in quarantine already.
     """
     deleted = 0
     for rest in rests:
-        if rest.offset < start:  # what is before the stretch it still stands for
+        if rest.offset < start:  # it still stands for the offsets before the stretch
             continue
         cursor.execute(
             read_sql("stream/find_quarantined"), these | {"first": after, "last": rest.last}

@@ -15,7 +15,7 @@ from streaming_pipeline.rows import Invalid
 from streaming_pipeline.writer import Writer
 
 TOTALS_SECONDS = 5.0
-LOOK_SECONDS = 1.0  # the same for the live view
+LOOK_SECONDS = 1.0  # also for the live view
 
 log = logging.getLogger("stream")
 
@@ -38,7 +38,7 @@ class Validator:
         self.newest: Newest = {}
         self.reader_database = Database(settings.timescale, stopping)
         self.writer_database = Database(settings.timescale, stopping)
-        # What the server has answered to one connection counts for the other.
+        # Shared, so that an answer on one connection also counts for the other.
         self.writer_database.server = self.reader_database.server
         self.writer = Writer(self.writer_database, totals)
         self.writer_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
@@ -47,8 +47,8 @@ class Validator:
         self.watched = wanted()
         self.last_said = time.monotonic()
         self.last_rejection: Invalid | None = None
-        self.known: dict[int, int] = {}  # how far each partition is read
-        self.lag: dict[int, int] = {}  # what was left of it at the last check
+        self.known: dict[int, int] = {}  # the next offset of each partition
+        self.lag: dict[int, int] = {}  # its lag at the last check
         self.reader = Reader(
             settings.kafka_bootstrap_servers,
             topic,
@@ -81,7 +81,7 @@ class Validator:
         return drained
 
     def say(self, batch: Batch, now: float) -> None:
-        """Once in a while, check the progress: for the live view, else for a log line."""
+        """Check the progress periodically: for the live view, else for a log line."""
         if batch.rejections:
             self.last_rejection = batch.rejections[-1]
         self.known = self.reader.positions.known()
@@ -98,17 +98,17 @@ class Validator:
         return Figures(self.totals, self.known, self.lag, rejection_notes(self.last_rejection))
 
     def hand_over(self, batch: Batch) -> None:
-        """Have a batch written once the previous one is; psycopg2 releases the GIL meanwhile."""
+        """Start to write a batch once the previous one is written; psycopg2 releases the GIL."""
         self.settle()
         positions = self.reader.positions
-        if batch.expected.keys() & set(positions.doubtful()):  # it followed on a refused batch
+        if batch.expected.keys() & set(positions.doubtful()):  # it followed a batch that was fenced
             positions.doubt(batch.expected)
         elif batch.expected:
             self.writing = batch, self.writer_thread.submit(self.writer.write, batch)
             self.in_flight = batch.size
 
     def settle(self) -> None:
-        """Wait until the batch in flight is written."""
+        """Wait until the in-flight batch is written."""
         if self.writing is None:
             return
         (batch, result), self.writing = self.writing, None
@@ -118,7 +118,7 @@ class Validator:
             log.info(
                 "another validator has stored these records: asking the database where to resume"
             )
-            # Of all partitions: a database that was restored has gone back in all of them.
+            # For all partitions: a database that was restored is at an earlier offset in all of them.
             self.reader.positions.doubt(self.reader.positions.known())
             return
         finally:
@@ -126,17 +126,17 @@ class Validator:
         self.reader.client.commit(batch.after)
 
     def is_drained(self) -> bool:
-        """Whether all of the topic is in the database, by us or by others."""
+        """Whether all of the topic is in the database, written by this member or by others."""
         self.settle()
         return self.reader.is_drained()
 
     def totals_line(self) -> str:
-        """What has become of the records so far."""
+        """The outcome of the records so far."""
         parts = (f"{count} {kind}" for kind, count in self.totals.items())
         return f"{sum(self.totals.values())} records = {' + '.join(parts)}"
 
     def close(self) -> None:
-        """Leave the group, so that others take over at once."""
+        """Leave the group, so that its partitions are reassigned at once."""
         self.writer_thread.shutdown()
         self.writer_database.close()
         self.reader_database.close()

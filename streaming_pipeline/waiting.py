@@ -1,4 +1,4 @@
-"""Wait for a server that does not answer: exponential backoff, logged once, until it is back."""
+"""Waits for a server that does not answer, with exponential backoff and one log line."""
 
 import logging
 from collections.abc import Callable
@@ -29,8 +29,8 @@ Result = TypeVar("Result")
 class Server:
     """A server that may be unavailable.
 
-    One that has answered before is waited for indefinitely. One that never has may not exist at
-    all, or refuse this login: the wait for its first answer is bounded.
+    The wait for a server that has answered before is unlimited. One that never has may not exist,
+    or may refuse this login, so the wait for its first answer has a limit.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Writes validated batches: each in one transaction with its offsets, or in parts that each are."""
+"""Writes validated batches: each in one transaction with its offsets, or in halves that are."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from streaming_pipeline.failures import Failure, first_line, kind_of
 from streaming_pipeline.record_batch import Batch
 from streaming_pipeline.store import Counts, store
 
-#: Their number beside that of the records is also the size of the batches.
+#: The number of records divided by that of batches gives the batch size.
 WRITE_SECONDS = Histogram(
     "stream_write_seconds",
     "Time until a record batch was stored, with the waits for the database",
@@ -26,11 +26,11 @@ Result = TypeVar("Result")
 
 
 class TooMuch(Exception):
-    """A batch needs more time or more locks than one transaction may take."""
+    """A batch needs more time or more locks than one transaction is allowed."""
 
 
 class Writer:
-    """Stores batches over a connection of its own, and counts what became of their records."""
+    """Stores batches over a connection of its own, and counts the outcomes of their records."""
 
     def __init__(self, database: Database, totals: dict[str, int]) -> None:
         self.database = database
@@ -57,10 +57,9 @@ def write_whole(connection: Connection, batch: Batch) -> Counts:
 def do_in_parts(
     database: Database, action: Callable[[Connection, Batch], Result], batch: Batch
 ) -> Iterator[Result]:
-    """The result of `action`, one transaction, or the results of its parts that each are one.
+    """The result of `action` as one transaction, or as several: one for each part of the batch.
 
-    A batch that took too long would take too long the next time, too: where one transaction cannot
-    hold all of it, it is halved, and each half commits.
+    A batch that took too long would take too long again, so it is halved, and each half commits.
     """
 
     def attempt(connection: Connection) -> Result:
@@ -85,7 +84,7 @@ def do_in_parts(
 
 
 def is_too_much(error: psycopg2.Error) -> bool:
-    """Whether less at once may pass: a time limit, or no room for locks and memory."""
+    """Whether a smaller batch may succeed: a timeout, or no memory for locks or rows."""
     errors = psycopg2.errors
     limits = errors.QueryCanceled | errors.OutOfMemory | errors.ConfigurationLimitExceeded
     return isinstance(error, limits) and kind_of(error) is Failure.TRANSIENT
