@@ -122,7 +122,7 @@ def _move_to_raw_zone(cursor: "Cursor", batch_id: str) -> int:
 
 
 def validate(connection: "Connection", batch_id: str, part: Slice = WHOLE) -> int:
-    """Validate a slice's raw rows by today's rules, store the verdicts; returns the number valid."""
+    """Validate a slice's raw rows by today's rules, store the verdicts; returns how many pass."""
     if part == WHOLE:  # one lock, not 64: a dry run of all batches keeps its locks
         transaction = locked_transaction(connection, batch_id)
     else:

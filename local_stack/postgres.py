@@ -99,7 +99,7 @@ def command(bin_folder: Path, data: Path, port: object, options: dict[str, str])
 
 
 def archiving(backups: Path) -> dict[str, str]:
-    """Have the server archive its WAL in `backups`, once base_backup.sh has created `archive_id`."""
+    """Have the server archive its WAL in `backups` once base_backup.sh has created `archive_id`."""
     keep = f'to="{backups}/$(cat archive_id)/wal/%f.gz" && gzip -c %p > "$to" && sync "$to"'
     return {"archive_mode": "on", "archive_command": f"[ ! -e archive_id ] || {{ {keep}; }}"}
 

@@ -131,13 +131,13 @@ class Replay:
             if stretch is None:
                 self.refuse_a_log_that_ends_before(client, partition, position + 1)
                 continue
-            refuse_another_record(partition, stored, stretch)  # the log was truncated during the replay
+            refuse_another_record(partition, stored, stretch)  # truncated during the replay
             position = stretch.after
             records = [record for record in stretch.records if record.offset < end]
             if len(records) < len(stretch.records):  # the others have not been read yet
                 position = end
                 client.seek(partition, position)
-            if position <= stretch.start:  # a poll that ended within a batch, or Kafka has deleted the rest
+            if position <= stretch.start:  # ended within a batch, or Kafka has deleted the rest
                 continue
             batch = Batch(
                 self.topic, {partition: records}, {partition: stretch.start}, {partition: position}

@@ -118,7 +118,7 @@ class Validator:
             log.info(
                 "another validator has stored these records: asking the database where to resume"
             )
-            # For all partitions: a database that was restored is at an earlier offset in all of them.
+            # For all partitions: a restored database is at an earlier offset in all of them.
             self.reader.positions.doubt(self.reader.positions.known())
             return
         finally:
