@@ -1,14 +1,14 @@
-# One door for every command; `make` alone lists them. The recipes are short on purpose: each calls
+# Every command of the project; `make` alone lists them. The recipes are short on purpose: each calls
 # a script that can be run on its own.
 .DEFAULT_GOAL := help
 .PHONY: help demo up down status logs restart airflow reset clean setup env test test-fast test-slow coverage lint lock \
         backup restore check arena incident drill drill-all soak bench-stream bench-batch docs
 
 PYTHON := .venv/bin/python
-# uv of the system, else the one of requirements-uv.txt.
+# The system's uv, else the one in requirements-uv.txt.
 UV = $(or $(shell command -v uv),.venv/bin/uv)
 COMPILE = $(UV) pip compile --quiet $(UPGRADE) --generate-hashes
-# With the volume of MONITORING=1, whether it was used or not.
+# Includes the volume of MONITORING=1, whether it was used or not.
 MONITORED := --file docker-compose.yml --file docker-compose.monitoring.yml
 export STACK
 
@@ -62,23 +62,23 @@ airflow: .venv/installed ## Airflow's own command: make airflow ARGS="dags list"
 	  *) exit 2 ;; \
 	esac
 
-backup: .venv/installed ## back up both databases, and keep their changes from then on
+backup: .venv/installed ## back up both databases, and archive their WAL from then on
 	@$(PYTHON) -m backup take
 
-restore: .venv/installed ## put both back: make restore TIME=2026-11-24T08:00:00Z SERVICE=my_postgres YES=1
+restore: .venv/installed ## restore both to a moment: make restore TIME=2026-11-24T08:00:00Z SERVICE=my_postgres YES=1
 	@$(PYTHON) -m backup restore $(SERVICE) $(if $(TIME),--time "$(TIME)") $(if $(YES),--yes)
 
-reset: .venv/installed ## stop the services, delete their data and backups; the next start is a first one
+reset: .venv/installed ## stop the services, delete their data and backups: the next start is a first one
 	@case $$(local_stack/choose.sh) in \
 	  docker) docker compose $(MONITORED) down --volumes --remove-orphans ;; \
 	  local) $(PYTHON) -m local_stack reset ;; \
 	  *) exit 2 ;; \
 	esac
 
-clean: ## stop everything and delete all that make has made, the data too
+clean: ## stop everything and delete all that make has created, including the data
 	@if docker info >/dev/null 2>&1; then docker compose $(MONITORED) down --volumes --remove-orphans 2>/dev/null; fi; true
 	@local_stack/clean.sh
-	@echo "Clean. System packages that setup installed stay; apt-get remove takes them away."
+	@echo "Clean. System packages that setup installed stay; apt-get remove removes them."
 
 env: .venv/installed ## write .env with secrets of this clone's own
 	@$(PYTHON) -m local_stack env
@@ -94,11 +94,11 @@ test: .venv/installed lint ## run the tests, two files at a time, on stacks of t
 	@$(PYTHON) -m pytest -p tests.parallel --numprocesses 2 -m "not slow" || \
 	  { test $$? = 1 && $(PYTHON) -m tests.again; }
 
-test-slow: .venv/installed ## run the tests that are left to the night: a fresh clone, Airflow 2.8, Celery, the arena
+test-slow: .venv/installed ## run the nightly tests: a fresh clone, Airflow 2.8, Celery, the arena
 	@$(PYTHON) -m local_stack setup --tests
 	@$(PYTHON) -m pytest -p tests.parallel --numprocesses 2 -m slow
 
-test-fast: .venv/installed lint ## run the tests that need no server: less than a minute
+test-fast: .venv/installed lint ## run the tests that need no server, in less than a minute
 	@$(PYTHON) -m pytest tests/unit --quiet
 
 coverage: .venv/installed ## print the branches that no unit or integration test takes
@@ -114,11 +114,11 @@ lint: .venv/installed ## check style, types, and which part imports which
 	@.venv/bin/mypy .
 	@.venv/bin/lint-imports --no-cache --no-logo
 
-drill: .venv/installed ## break the stream and watch it lose nothing: make drill FAULT=fuzz RUNS=20 SEED=1
+drill: .venv/installed ## inject faults into the stream and count every record: make drill FAULT=fuzz RUNS=20 SEED=1
 	@$(PYTHON) -m local_stack setup
 	@$(PYTHON) -m tests.faults.drill $(FAULT) $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED))
 
-drill-all: .venv/installed ## every drill of the stream, 20 runs each; writes docs/streaming-drills.md
+drill-all: .venv/installed ## run every drill of the stream 20 times; writes docs/streaming-drills.md
 	@$(PYTHON) -m local_stack setup
 	@$(PYTHON) -m tests.faults.drill --all --runs 20
 
@@ -126,7 +126,7 @@ arena: .venv/installed ## run the consumers of lab/ladder, or CONSUMER=my_file.p
 	@$(PYTHON) -m local_stack setup
 	@$(PYTHON) -m $(if $(BATCH),lab.batch_arena,lab.arena $(if $(CONSUMER),--consumer "$(CONSUMER)"))
 
-check: .venv/installed ## what you have done of the exercises, or check one: make check EXERCISE=3
+check: .venv/installed ## show which exercises you have done, or check one: make check EXERCISE=3
 	@$(PYTHON) -m lab.check $(if $(EXERCISE),"$(EXERCISE)") || [ $$? -eq 1 ]
 
 incident: .venv/installed ## break something in the running stack, for you to find: make incident SEED=3
@@ -136,21 +136,21 @@ soak: .venv/installed ## 2,000 records/s with faults for MINUTES=20: memory and 
 	@$(PYTHON) -m local_stack setup
 	@$(PYTHON) -m tests.faults.soak $(if $(MINUTES),--minutes $(MINUTES))
 
-bench-stream: .venv/installed ## the stream's speed beside COPY and its peers (half an hour)
+bench-stream: .venv/installed ## compare the stream's speed with COPY and other consumers (half an hour)
 	@$(PYTHON) -m local_stack setup
 	@$(PYTHON) -m tests.benchmarks.stream.bench --report
 
-bench-batch: .venv/installed ## the batch's speed beside COPY and beside its peers
+bench-batch: .venv/installed ## compare the batch's speed with COPY and other tools
 	@$(PYTHON) -m local_stack setup
 	@$(PYTHON) -m tests.benchmarks.batch.bench --write
 
-docs: .venv/installed ## make a site of the pages in .local/site; fails at a broken link
+docs: .venv/installed ## build the site of the pages in .local/site; fails if a link is broken
 	@rm -rf .local/pages .local/site
 	@mkdir -p .local/pages
 	@git ls-files -z --cached --others --exclude-standard | tar -c --null -T - | tar -x -C .local/pages
 	@.venv/bin/zensical build --clean --strict
 
-lock: ## make requirements.lock for the requirements files; UPGRADE=--upgrade moves every version
+lock: ## compile requirements.lock from the requirements files; UPGRADE=--upgrade upgrades every version
 	@$(COMPILE) requirements-uv.in -o requirements-uv.txt
 	@$(COMPILE) --python-version 3.10 --universal requirements-dev.txt -o requirements.lock
 	@$(COMPILE) --python-version 3.10 --universal --constraint requirements.lock requirements-validator.in -o requirements-validator.txt
