@@ -175,7 +175,7 @@ def main(
                 print(f"{visible(batch_id)}: {counted(rows, 'raw row')}", flush=True)
                 done += 1
         finally:
-            stderr.print(f"{done} of {len(batch_ids)} batches archived in {folder}")
+            stderr.print(f"{done} of {counted(len(batch_ids), 'batch')} archived in {folder}")
 
 
 if __name__ == "__main__":

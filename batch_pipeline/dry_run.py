@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batch_pipeline import archive, steps
 from batch_pipeline.database import OneTransaction
+from pipeline_common.console import counted
 from pipeline_common.sql_files import read_sql
 from pipeline_common.tables import screen_width, table
 
@@ -68,7 +69,7 @@ def moves_table(found: Sequence[Move]) -> str:
     return "\n\n".join(
         [
             table(ways, ["from", "to", "rows"], screen_width()),
-            f"The first {len(first)} of {len(found)} rows:",
+            f"{len(first)} of {counted(len(found), 'row')}:",
             table(first, ["batch", "vendor", "line", "from", "to"], screen_width()),
             "Nothing was changed: this was a dry run.",
         ]

@@ -24,7 +24,7 @@ import typer
 
 from batch_pipeline import archive, batches, dry_run, report, steps
 from batch_pipeline.database import OneTransaction, connect
-from pipeline_common.console import log_to_stderr, run, stderr
+from pipeline_common.console import counted, log_to_stderr, run, stderr
 from pipeline_common.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def reprocess_each(connection: "Connection", batch_ids: list[str]) -> None:
             except archive.ArchiveError as error:
                 missing.append(str(error))
     finally:
-        stderr.print(f"{done} of {len(batch_ids)} batches re-validated")
+        stderr.print(f"{done} of {counted(len(batch_ids), 'batch')} re-validated")
     if missing:
         raise archive.ArchiveError("\n".join(missing))
 

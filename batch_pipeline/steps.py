@@ -79,7 +79,7 @@ def land(
         cursor.execute(read_sql("batch/record_extraction"), extraction)
         # Without statistics on these rows, the planner would sort them.
         cursor.execute("SELECT analyze_landing_products()")
-    log.info("batch %s: landed %d records of %s", batch_id, rows, source)
+    log.info("batch %s: records landed from %s: %d", batch_id, source, rows)
     return rows
 
 

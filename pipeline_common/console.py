@@ -37,8 +37,9 @@ stderr = Console(stderr=True, highlight=False)
 
 
 def counted(number: int, noun: str) -> str:
-    """A count with its noun: 1 record, 2 records."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """A count with its noun: 1 record, 2,000 records, 3 batches."""
+    ending = "" if number == 1 else "es" if noun.endswith("ch") else "s"
+    return f"{number:,} {noun}{ending}"
 
 
 class VisibleFormatter(logging.Formatter):

@@ -10,6 +10,7 @@ import streamlit as st
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from pipeline_common.console import counted
 from pipeline_common.database import connect
 from pipeline_common.settings import VALIDATOR_GROUP, Settings
 from pipeline_common.untrusted import visible
@@ -172,7 +173,7 @@ def readers(sensors: pd.DataFrame, groups: Result) -> str:
         place = row["topic"], row["partition"]
         member, lag = of_group.get(place, ("none", "?"))
         partition = quoted(f"partition {row['partition']}, lag {lag}")
-        sensor = quoted(visible(f"{row['sensor_id']}: {row['readings']} readings"))
+        sensor = quoted(visible(f"{row['sensor_id']}: {counted(row['readings'], 'reading')}"))
         reader = quoted("no validator" if member == "none" else f"validator {member}")
         lines += [
             f's{number} [label={sensor} fillcolor="{BLUE}"]',

@@ -10,6 +10,7 @@ import psycopg2
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from pipeline_common.console import counted
 from pipeline_common.database import connect
 from pipeline_common.errors import StackError
 from pipeline_common.settings import DAG_ID, SENSOR_TOPIC, SENSOR_TOPIC_PARTITIONS, Settings
@@ -113,7 +114,8 @@ def kafka(settings: Settings) -> str:
         brokers = admin.describe_cluster()["brokers"]
         version = admin.get_broker_version_data(brokers[0]["broker_id"]).broker_version
     addresses = ", ".join(f"{broker['host']}:{broker['port']}" for broker in brokers)
-    return f"Kafka {'.'.join(map(str, version))}, {len(brokers)} broker, advertised as {addresses}"
+    count = counted(len(brokers), "broker")
+    return f"Kafka {'.'.join(map(str, version))}, {count}, advertised as {addresses}"
 
 
 def topic(settings: Settings) -> str:
@@ -121,7 +123,8 @@ def topic(settings: Settings) -> str:
     with _admin(settings) as admin:
         expect(SENSOR_TOPIC in admin.list_topics(), f"there is no topic {SENSOR_TOPIC}")
         count = len(admin.describe_topics([SENSOR_TOPIC])[0]["partitions"])
-    return expect(count == SENSOR_TOPIC_PARTITIONS, f"topic {SENSOR_TOPIC}: {count} partitions")
+    found = f"topic {SENSOR_TOPIC}: {counted(count, 'partition')}"
+    return expect(count == SENSOR_TOPIC_PARTITIONS, found)
 
 
 def _admin(settings: Settings) -> Any:

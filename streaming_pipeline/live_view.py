@@ -19,7 +19,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from pipeline_common.console import stderr
+from pipeline_common.console import counted, stderr
 from pipeline_common.untrusted import visible
 from streaming_pipeline.rows import Invalid
 
@@ -59,7 +59,8 @@ class LiveView:
         seconds = max(now - before, 0.001)
         count = sum(figures.counts.values())
         rate = (count - sum(old.counts.values())) / seconds
-        head = f"{self.title}, {now - self.begin:.0f} s: {count:,} records, {rate:,.1f}/s"
+        records = counted(count, "record")
+        head = f"{self.title}, {now - self.begin:.0f} s: {records}, {rate:,.1f}/s"
         if figures.lag:
             head += f", lag {sum(figures.lag.values()):,}"
         rates = {p: self.rate_of(p, now) for p in sorted(figures.partitions)}

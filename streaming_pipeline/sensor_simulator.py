@@ -19,7 +19,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline_common.console import log_to_stderr, run
+from pipeline_common.console import counted, log_to_stderr, run
 from pipeline_common.errors import StackError
 from pipeline_common.settings import SENSOR_TOPIC, Settings
 from pipeline_common.tables import screen_width, table
@@ -73,8 +73,8 @@ def main(
         print_them()
     if lost := sender.sent - sender.acknowledged.total():
         raise StackError(
-            f"{lost} of {sender.sent} readings were not acknowledged by Kafka at {bootstrap}. "
-            "Is it up? make status"
+            f"Kafka at {bootstrap} did not acknowledge {lost} of {counted(sender.sent, 'reading')}."
+            " Is it up? make status"
         )
     if stop.is_set() and (duration is not None or count is not None):
         raise StackError("Stopped before the end that --duration or --count asked for.")

@@ -11,6 +11,7 @@ from threading import Event
 
 from psycopg2.extensions import connection as Connection
 
+from pipeline_common.console import counted
 from pipeline_common.errors import StackError
 from pipeline_common.settings import Settings
 from pipeline_common.sql_files import read_sql
@@ -148,7 +149,7 @@ class Replay:
                 yield from done.moves
             if time.monotonic() - self.last_said > PROGRESS_SECONDS:
                 self.last_said = time.monotonic()
-                log.info("%d records re-validated", self.totals.total())
+                log.info("%s re-validated", counted(self.totals.total(), "record"))
 
     def start(self, client: KafkaPythonClient, partition: int) -> int:
         """The first offset to re-validate."""

@@ -5,6 +5,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 
+from pipeline_common.console import counted
 from pipeline_common.settings import Settings
 from streaming_pipeline.database import Database
 from streaming_pipeline.live_view import Figures, rejection_notes, wanted
@@ -133,7 +134,7 @@ class Validator:
     def totals_line(self) -> str:
         """The outcome of the records so far."""
         parts = (f"{count} {kind}" for kind, count in self.totals.items())
-        return f"{sum(self.totals.values())} records = {' + '.join(parts)}"
+        return f"{counted(sum(self.totals.values()), 'record')} = {' + '.join(parts)}"
 
     def close(self) -> None:
         """Leave the group, so that its partitions are reassigned at once."""

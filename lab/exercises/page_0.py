@@ -12,6 +12,7 @@ from lab.exercises.exercise import (
     expect_view,
     rows,
 )
+from pipeline_common.console import counted
 from pipeline_common.settings import Settings
 from pipeline_common.sql_files import read_sql
 
@@ -52,7 +53,8 @@ def grade_survives(lab: Lab) -> None:
             [(notes, older)] = rows(cursor, WRITTEN_BEFORE_THE_START)
         expect(
             older,
-            f"{database}: lab.notes has {notes} rows, none from before the server's last start.",
+            f"{database}: lab.notes has {counted(notes, 'row')}, none older than the server's last "
+            "start.",
         )
 
 

@@ -11,6 +11,7 @@ from lab.exercises.exercise import (
     expect_view,
     rows,
 )
+from pipeline_common.console import counted
 from pipeline_common.database import connect
 from pipeline_common.sql_files import read_sql
 
@@ -49,7 +50,8 @@ def grade_outage(lab: Lab) -> None:
     with lab.looking("timeseries_db") as cursor:
         expect_object(cursor, "timeseries_db", "lab.beats")
         beats = rows(cursor, BEATS)[0][0]
-        expect(beats >= FEWEST_BEATS, f"lab.beats has {beats} rows, of {FEWEST_BEATS} at least.")
+        found = f"lab.beats has {counted(beats, 'row')}; it needs at least {FEWEST_BEATS}."
+        expect(beats >= FEWEST_BEATS, found)
         longest, around = rows(cursor, LONGEST_GAP), rows(cursor, AROUND_THE_START)
     expect(
         longest == around,

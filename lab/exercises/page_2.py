@@ -4,6 +4,7 @@ from psycopg2 import errors
 from psycopg2.extensions import cursor as Cursor
 
 from lab.exercises.exercise import Exercise, Lab, expect, expect_object, expect_view, plan_of, rows
+from pipeline_common.console import counted
 from pipeline_common.sql_files import read_sql
 
 PAGE = "2-databases"
@@ -32,7 +33,8 @@ def grade_hourly(lab: Lab) -> None:
         expect(chunks, "lab.hourly has no chunks: it is not a hypertable, or it is empty.")
         expect(all(hour for _, hour in chunks), "Not every chunk of lab.hourly is one hour long.")
         different = rows(cursor, NOT_IN_BOTH)[0][0]
-    expect(not different, f"{different} readings are only in lab.hourly or only in the samples.")
+    found = f"Readings that only lab.hourly or only the sample data has: {different}."
+    expect(not different, found)
 
 
 def grade_one_chunk(lab: Lab) -> None:
@@ -41,7 +43,7 @@ def grade_one_chunk(lab: Lab) -> None:
         expect_object(cursor, "timeseries_db", "lab.hourly")
         expect_object(cursor, "timeseries_db", "lab.one_hour")
         chunks = {name for name, _ in rows(cursor, CHUNKS)}
-        expect(len(chunks) > 1, f"lab.hourly has {len(chunks)} chunks.")
+        expect(len(chunks) > 1, f"lab.hourly has {counted(len(chunks), 'chunk')}.")
         expect(rows(cursor, READS) > [(0,)], "lab.one_hour does not read lab.hourly.")
         expect(rows(cursor, "SELECT FROM lab.one_hour LIMIT 1"), "lab.one_hour has no rows.")
         plan = plan_of(cursor, "SELECT * FROM lab.one_hour")
@@ -54,7 +56,8 @@ def grade_index(lab: Lab) -> None:
     with lab.looking("pipeline_db") as cursor:
         expect_object(cursor, "pipeline_db", "lab.prices")
         count, some = rows(cursor, "SELECT count(*), max(product_id) FROM lab.prices")[0]
-        expect(count >= FEWEST_PRICES, f"lab.prices has {count} rows, of {FEWEST_PRICES} at least.")
+        found = f"lab.prices has {counted(count, 'row')}; it needs at least {FEWEST_PRICES}."
+        expect(count >= FEWEST_PRICES, found)
         plan = plan_of(cursor, "SELECT * FROM lab.prices WHERE product_id = %(some)s", some=some)
     how = {node["Node Type"] for node in plan}
     expect(how & BY_INDEX, f"The plan of a query for one product_id is a {', '.join(sorted(how))}.")

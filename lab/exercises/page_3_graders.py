@@ -10,6 +10,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from lab.exercises.exercise import Lab, Row, expect, expect_object, expect_view, rows
+from pipeline_common.console import counted
 from pipeline_common.sql_files import read_sql
 from python_scripts.kafka_views import offsets
 
@@ -87,10 +88,10 @@ def grade_members(lab: Lab) -> None:
     with lab.kafka() as admin:
         members = admin.describe_groups([lab.group])[lab.group]["members"]
     useful = sum(bool(partitions_of(member) & sent.keys()) for member in members)
-    expect(len(members) > 1, f"The group {lab.group} has {len(members)} members now.")
+    expect(len(members) > 1, f"The group {lab.group} has {counted(len(members), 'member')} now.")
     expect(
         useful == len(members),
-        f"Of {len(members)} members of the group, {useful} have a partition with records.",
+        f"Members of the group: {len(members)}; with records in their partitions: {useful}.",
     )
 
 
@@ -115,7 +116,7 @@ def grade_duplicate(lab: Lab) -> None:
     with lab.looking("timeseries_db") as cursor:
         stored = rows(cursor, TWICE, topic=lab.topic)[0][0]
         duplicates = rows(cursor, DUPLICATES, topic=lab.topic)
-    expect(stored == 1, f"lab_twice has {stored} readings in sensor_readings.")
+    expect(stored == 1, f"lab_twice has {counted(stored, 'reading')} in sensor_readings.")
     sensors = [sensor_of(record(lab, *origin)) for origin in duplicates]
     expect("lab_twice" in sensors, "No duplicate in stream_duplicates is a reading of lab_twice.")
 
@@ -135,10 +136,10 @@ def grade_catch_up(lab: Lab) -> None:
         read = {part: end for part, end in rows(cursor, POSITIONS, topic=lab.topic) if end}
         records = rows(cursor, READ, topic=lab.topic)[0][0]
         stored = sum(count for _, count in rows(cursor, RECORDS, topic=lab.topic))
-    expect(waited >= 5, f"Of the rejected records, {waited} waited for 30 seconds or more.")
+    expect(waited >= 5, f"Rejected records that waited for 30 seconds or more: {waited}.")
     behind = sum(ends(lab).values()) - sum(read.values())
-    expect(not behind, f"The validator is {behind} records behind.")
-    expect(records == stored, f"{records} records were read, but {stored} are stored.")
+    expect(not behind, f"The validator is {counted(behind, 'record')} behind.")
+    expect(records == stored, f"Records read: {records}; stored: {stored}.")
 
 
 def grade_topic(lab: Lab) -> None:
@@ -148,7 +149,7 @@ def grade_topic(lab: Lab) -> None:
         partitions = len(admin.describe_topics(["lab_hour"])[0]["partitions"])
         topic = ConfigResource(ConfigResourceType.TOPIC, "lab_hour")
         settings = admin.describe_configs([topic], config_filter="all")["topic"]["lab_hour"]
-    expect(partitions == 12, f"lab_hour has {partitions} partitions.")
+    expect(partitions == 12, f"lab_hour has {counted(partitions, 'partition')}.")
     keeps = int(settings["retention.ms"]["value"])
     expect(keeps == 3_600_000, f"lab_hour keeps its records for {keeps} ms.")
 

@@ -3,6 +3,7 @@
 from lab.exercises.exercise import Exercise, Lab, expect, plan_of, rows
 from lab.exercises.facts import by_facts
 from lab.exercises.page_3_graders import POSITIONS, ends, per_partition
+from pipeline_common.console import counted
 from pipeline_common.sql_files import read_sql
 
 PAGE = "6-operations"
@@ -34,7 +35,8 @@ def grade_dearest(lab: Lab) -> None:
     with lab.looking("pipeline_db") as cursor:
         [(count,)] = rows(cursor, "SELECT count(*) FROM clean_products")
         nodes = plan_of(cursor, query)
-    expect(count >= ENOUGH_ROWS, f"The clean zone has {count} rows: fewer than {ENOUGH_ROWS}.")
+    found = f"The clean zone has {counted(count, 'row')}: fewer than {ENOUGH_ROWS}."
+    expect(count >= ENOUGH_ROWS, found)
     types = [node["Node Type"] for node in nodes]
     expect("Seq Scan" not in types, "PostgreSQL reads the whole table: Seq Scan.")
     expect(

@@ -69,7 +69,8 @@ def not_loaded(settings: Settings, batch_id: str) -> str | None:
         ledger = read_ledger(cursor, batch_id)
     ((pending,),) = ask(settings.postgres, "count_pending", {"batch_id": batch_id})
     if pending or not ledger.adds_up or not ledger.received:
-        return f"Batch {batch_id} is not loaded: {ledger.received} rows came in, {pending} wait."
+        rows = f"rows received: {ledger.received}, pending: {pending}"
+        return f"Batch {batch_id} is not loaded: {rows}."
     return None
 
 
@@ -77,7 +78,7 @@ def still_without_price(settings: Settings, memory: Memory) -> str | None:
     """Whether rows are in quarantine whose price is there, by its new name."""
     ((rows,),) = ask(settings.postgres, "count_renamed", memory)
     if rows:
-        return f"{rows} rows of {memory['vendor']} are in quarantine, though their price was sent."
+        return f"Rows of {memory['vendor']} in quarantine although their price was sent: {rows}."
     return not_loaded(settings, memory["batch_id"])
 
 
@@ -85,7 +86,7 @@ def still_by_strict_rule(settings: Settings, memory: Memory) -> str | None:
     """Whether a row still carries the verdict of the bad version."""
     ((rows,),) = ask(settings.postgres, "count_by_rule_version", memory)
     if rows:
-        return f"{rows} rows of {memory['batch_id']} still carry the verdict of the bad rules."
+        return f"Rows of {memory['batch_id']} that still have the verdict of the bad rules: {rows}."
     return not_loaded(settings, memory["batch_id"])
 
 

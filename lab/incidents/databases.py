@@ -8,6 +8,7 @@ from batch_pipeline import scraper, steps
 from batch_pipeline.database import connect
 from lab.incidents.batches import new_batch_id, not_loaded, remove_batch
 from lab.incidents.incident import Incident, Memory, Note, ask, noted
+from pipeline_common.console import counted
 from pipeline_common.errors import StackError
 from pipeline_common.settings import Settings
 
@@ -70,7 +71,8 @@ def chunks_are_short(settings: Settings, memory: Memory) -> str | None:
     """Whether new chunks are short, old ones still are, or readings were lost on the way."""
     ((stored,),) = ask(settings.timescale, "count_gateway_readings", memory)
     if stored != memory["readings"]:
-        return f"{memory['sensor']} has {stored} readings, not {memory['readings']}: put them back."
+        found = f"{memory['sensor']} has {counted(stored, 'reading')}, not {memory['readings']}"
+        return f"{found}: put them back."
     ((interval,),) = ask(settings.timescale, "chunk_interval")
     if interval not in ("1 day", memory["interval"]):
         return "The next chunk of the hypertable would be as short as the last ones."

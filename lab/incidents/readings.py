@@ -99,7 +99,7 @@ def unread(settings: Settings, topic: str = SENSOR_TOPIC) -> str | None:
     values = {"topic": topic, "topic_id": topic_id}
     read = dict(ask(settings.reader(settings.timescale), "read_offsets", values))
     left = sum(end - read.get(partition, 0) for partition, end in ends.items())
-    return f"{left} records of {topic} are not stored yet: read it." if left else None
+    return f"Records of {topic} that are not stored yet: {left}. Read it." if left else None
 
 
 def clock_is_wrong(settings: Settings, memory: Memory) -> str | None:

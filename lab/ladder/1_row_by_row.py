@@ -39,7 +39,7 @@ def main() -> None:
             cursor.execute(WRITE, [record.partition, record.offset, sensor, time, temperature])
             count += 1
     except KeyboardInterrupt:
-        print(f"{count} records stored")
+        print(f"records stored: {count}")
     finally:
         consumer.close()
 

@@ -52,7 +52,7 @@ def main() -> None:
                 batch, written = [], time.monotonic()
     except KeyboardInterrupt:
         write(connection, batch)
-        print(f"{count + len(batch)} records stored")
+        print(f"records stored: {count + len(batch)}")
     finally:
         consumer.close()
 

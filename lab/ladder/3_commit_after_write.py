@@ -45,7 +45,7 @@ def main() -> None:
                 consumer.commit()  # raises if the group has given the partitions away meanwhile
                 count += len(batch)
     except KeyboardInterrupt:
-        print(f"{count} records stored")
+        print(f"records stored: {count}")
     finally:
         consumer.close()
 

@@ -70,7 +70,7 @@ def main() -> None:
                 write(connection, batch, positions.known)
                 count += len(batch)
     except KeyboardInterrupt:
-        print(f"{count} records stored")
+        print(f"records stored: {count}")
     finally:
         consumer.close()
 

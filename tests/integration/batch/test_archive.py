@@ -274,7 +274,7 @@ def test_only_old_batches_that_are_done_are_archived_and_reprocess_reads_them_ba
         admin.cursor().execute(age)
     done = script("archive", "--older-than", "90", environment=environment)
     assert (done.returncode, done.stdout) == (0, "old: 2 raw rows\n"), done.stderr
-    assert "1 of 1 batches archived in" in done.stderr
+    assert "1 of 1 batch archived in" in done.stderr
     assert batches.batch_ids(connection) == ["sample", "pending", "young"]
 
     dry = script("reprocess", "old", "--dry-run", environment=environment)

@@ -23,6 +23,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from batch_pipeline.scraper import VENDORS, scrape
+from pipeline_common.console import counted
 from pipeline_common.settings import PROJECT_FOLDER
 from python_scripts.queries import as_objects, run_query
 from tests.broker import forget_groups
@@ -174,7 +175,8 @@ def test_the_stream_s_numbers_are_the_database_s_and_change_with_it(
     for row in rows_of(timeseries_db, "invalid_reasons"):
         expect(table_row(page, row["reason"], row["readings"], row["percent"])).to_be_visible()
     for row in rows_of(timeseries_db, "sensor_partitions"):
-        expect(node(page, f"{row['sensor_id']}: {row['readings']} readings")).to_be_visible()
+        readings = counted(row["readings"], "reading")
+        expect(node(page, f"{row['sensor_id']}: {readings}")).to_be_visible()
         expect(node(page, f"partition {row['partition']}, lag 0")).to_be_visible()
     expect(node(page, "no validator")).to_be_visible()
     expect(page.get_by_text(re.compile(r"^\d+ per minute$")).first).to_be_visible()

@@ -80,12 +80,12 @@ def test_a_log_line_is_above_the_view(pipeline: Pipeline, at_terminal: AtTermina
     admin = Pipeline(pipeline.kafka, pipeline.topic, login, pipeline.producer)
     with at_terminal("stream_validator.py", "--group", pipeline.topic) as view:
         pipeline.send(pipeline.reading(1))
-        view.wait_for(r"stream_validator.py, \d+ s: 1 records")
+        view.wait_for(r"stream_validator.py, \d+ s: 1 record,")
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         admin.rows(END_SESSIONS.format(name))
         pipeline.send(pipeline.reading(2))
         waits = r"does\s+not\s+answer:\s+waiting\s+for\s+it"  # the terminal is narrow
-        view.wait_for(waits + r"[\s\S]*\n *stream_validator.py, \d+ s: 1 records")
+        view.wait_for(waits + r"[\s\S]*\n *stream_validator.py, \d+ s: 1 record,")
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         view.wait_for(r"stream_validator.py, \d+ s: 2 records")
         view.process.send_signal(signal.SIGINT)

@@ -72,7 +72,7 @@ def test_what_the_broker_refuses_has_failed(pipeline: Pipeline) -> None:
         finally:
             delete_topic(admin, name)
     assert re.search(r"\| all +\| +0 \| +5 \|", out)
-    assert "5 of 5 readings were not acknowledged" in err.splitlines()[-1]
+    assert "did not acknowledge 5 of 5 readings" in err.splitlines()[-1]
 
 
 def test_no_broker_is_said_and_waited_for() -> None:

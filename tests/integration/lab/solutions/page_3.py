@@ -309,7 +309,7 @@ SOLUTIONS = {
     "members": Solutions(
         members(2, *range(6)),
         {
-            "one member": (members(1, *range(6)), "has 1 members"),
+            "one member": (members(1, *range(6)), "has 1 member now"),
             "two partitions": (members(2, 0, 2), "1 have a partition"),
         },
         start=make_topic,
