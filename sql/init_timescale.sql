@@ -103,7 +103,7 @@ CREATE TABLE IF NOT EXISTS stream_offsets (
     last_offset bigint,   -- the last record that was read, and its Kafka timestamp: if the record at this
     last_kafka_ms bigint, -- offset has another timestamp now, Kafka's log was truncated and written again
     PRIMARY KEY (topic, partition)
-) WITH (fillfactor = 10); -- few small rows, updated with every record batch: room for HOT updates
+) WITH (fillfactor = 10); -- few small rows, updated with every micro-batch: room for HOT updates
 
 -- Sample data: 1000 readings of the last two hours, if the table is empty.
 INSERT INTO sensor_readings (time, sensor_id, temperature, humidity, pressure, location)

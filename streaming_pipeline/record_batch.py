@@ -1,4 +1,4 @@
-"""One record batch, validated: readings, rejections, and the next offset of each partition.
+"""One micro-batch, validated: readings, rejections, and the next offset of each partition.
 
 Pure: nothing here talks to Kafka or to the database.
 """

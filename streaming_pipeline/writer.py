@@ -18,7 +18,7 @@ from streaming_pipeline.store import Counts, store
 #: The number of records divided by that of batches gives the batch size.
 WRITE_SECONDS = Histogram(
     "stream_write_seconds",
-    "Time until a record batch was stored, with the waits for the database",
+    "Time until a micro-batch was stored, with the waits for the database",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
 log = logging.getLogger("stream")
