@@ -1,4 +1,4 @@
-"""The tests see what a script prints where there is no terminal, whatever CI says of colours."""
+"""The tests see a script's output as without a terminal, whatever CI sets for colours."""
 
 import os
 

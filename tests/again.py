@@ -1,8 +1,8 @@
 """`make test`: what failed beside other tests runs once more, alone and on fresh servers.
 
-A test that passes then is printed: it needs more of the machine than it should, or is flaky. One
-that fails twice fails the run. A test's neighbours run with it, as they may build on each other:
-its file or its folder, but of all pages only its own, as each page starts from a fresh stack.
+A test that then passes is reported: it needs too much of the machine, or is flaky. One that fails
+twice fails the run. The tests of its file or folder run with it, as they may depend on each other;
+of the pages, only its own does, as each page starts from a fresh stack.
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.parallel import unit
 
 LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
-#: More than these is a fault, not chance.
+#: If more than these fail, it is no coincidence.
 MOST_UNITS = 5
 PAGES = "tests/acceptance/readme/test_pages.py"
 PAGE = re.compile(re.escape(PAGES) + r"::\w+\[([\w./-]+\.md):")

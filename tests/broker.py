@@ -1,4 +1,4 @@
-"""Take from a broker what other tests have left on it."""
+"""Remove from a broker what other tests have left on it."""
 
 import time
 from contextlib import closing, suppress
@@ -10,7 +10,7 @@ WAIT_SECONDS = 120
 
 
 def forget_groups(bootstrap: str) -> None:
-    """Delete every consumer group. Kafka refuses while a member is there, so it is tried again."""
+    """Delete every consumer group. Kafka refuses as long as a group has members, so retry."""
     deadline = time.monotonic() + WAIT_SECONDS
     with closing(KafkaAdminClient(bootstrap_servers=bootstrap)) as admin:
         while groups := [group["group_id"] for group in admin.list_groups()]:
@@ -23,8 +23,8 @@ def forget_groups(bootstrap: str) -> None:
 def leave_only(bootstrap: str, topic: str, partitions: int) -> None:
     """Delete every topic but Kafka's own, then create this one, empty.
 
-    Kafka names a topic no longer while it is still deleting it. Only that it can be created again
-    says that it is gone.
+    Kafka no longer lists a topic while it is still deleting it. It is gone only when it can be
+    created again.
     """
     deadline = time.monotonic() + WAIT_SECONDS
     with closing(KafkaAdminClient(bootstrap_servers=bootstrap)) as admin:

@@ -1,8 +1,8 @@
-"""The real servers that tests run against: a stack of their own, beside the user's.
+"""The real servers that tests run against: a stack of their own, not the user's.
 
-Each worker of pytest-xdist has one ("master" is the worker of a run without --numprocesses). It has
-its own ports and data folder, starts when the first test asks for it, each service only when it is
-needed, and is ended when the tests end.
+Each worker of pytest-xdist has one ("master" is the worker of a run without --numprocesses), with
+its own ports and data folder. Each service starts when a test first needs it, and the stack is
+stopped when the tests end.
 """
 
 import os
@@ -29,10 +29,10 @@ settings.register_profile(
 )
 settings.load_profile("any machine")
 
-# Half the work for a server that lives a minute: the compiler that optimizes most never pays there.
+# Half the work for a server that lives a minute: the optimizing compiler does not pay off.
 os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
-# A shell that runs a command in the background lets it ignore Ctrl-C, and so all that it starts.
+# A command that a shell runs in the background ignores Ctrl-C, as do its child processes.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -82,7 +82,7 @@ def topic(kafka: str) -> Iterator[str]:
 
 
 def delete_topic(admin: KafkaAdminClient, name: str) -> None:
-    """Delete it, if need be once a broker that a test has stopped has found its place again."""
+    """Delete it, if need be once a broker that a test has stopped is available again."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:  # afterwards it goes with the stack
         try:

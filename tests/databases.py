@@ -1,4 +1,4 @@
-"""Databases of the tests' own: each is a copy of a template, which is quicker than the init SQL."""
+"""Databases for the tests: each is a copy of a template, which is faster than the init SQL."""
 
 import time
 import uuid
@@ -23,7 +23,7 @@ TEMPLATE_SECONDS = 120
 
 
 def as_admin(login: Login) -> Login:
-    """The same database as the superuser, for what a test does and no script may."""
+    """The same database as the superuser, for what scripts have no privilege to do."""
     return Settings.model_construct().admin(login)
 
 
@@ -55,7 +55,7 @@ def administrator(login: Login) -> Iterator[Cursor]:
 
 
 def archive_wal(login: Login) -> None:
-    """Have the server archive now what is written so far; it would wait up to a minute."""
+    """Have the server archive its WAL now, instead of within a minute."""
     deadline = time.monotonic() + 120
     with administrator(login) as cursor:
         cursor.execute("SELECT pg_current_xact_id(), pg_walfile_name(pg_switch_wal())")

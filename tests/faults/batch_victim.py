@@ -1,8 +1,8 @@
-"""One step of the batch pipeline in a process that kills itself, as kill -9 would, at a set moment.
+"""One step of the batch pipeline in a process that kills itself, like kill -9, at a given moment.
 
-A moment is the place between two words with the server: before and after each statement, in the
-middle of each COPY, right before and right after each commit. A process that comes to its end
-prints how many moments it had.
+Moments are between messages to the server: before and after each statement, in the middle of each
+COPY, right before and right after each commit. A process that reaches its end prints how many
+moments it had.
 """
 
 import io
@@ -51,7 +51,7 @@ class Task:
 
 
 class Moments:
-    """Counts the moments of this process and lets the task's fault happen at the one it names."""
+    """Counts the moments of this process, and causes the fault at the given one."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -90,7 +90,7 @@ def wait_until_another_waits(cursor: Cursor) -> None:
 
 
 class HalfRead(io.StringIO):
-    """The data of a COPY, handed to the server in two parts with a moment between them."""
+    """The data of a COPY, sent to the server in two pieces with a moment between them."""
 
     def __init__(self, text: str, moment: Moments) -> None:
         super().__init__(text)
@@ -104,7 +104,7 @@ class HalfRead(io.StringIO):
 
 
 def connect(task: Task, moment: Moments) -> Connection:
-    """A connection with a moment before and after everything it says to the server."""
+    """A connection with a moment before and after everything that it sends to the server."""
 
     class FatalCursor(Cursor):
         def execute(self, *arguments: Any) -> None:

@@ -1,10 +1,10 @@
-"""Break the stream on purpose and watch it lose nothing: `make drill`.
+"""Inject faults into the stream, then check that no record is lost or doubled: `make drill`.
 
 python -m tests.faults.drill                      # kill -9 just after COMMIT, one run, narrated
 python -m tests.faults.drill kafka --seed 7       # another fault, another seed
 python -m tests.faults.drill --all --runs 20      # every drill; writes docs/streaming-drills.md
 
-Everything happens on servers of its own, on free ports: your data and your stack are not touched.
+It starts its own servers on free ports: your data and your stack are not touched.
 """
 
 if __name__ == "__main__":
@@ -43,7 +43,7 @@ app = typer.Typer(help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=
 
 @contextmanager
 def open_lab(runs: int) -> Iterator[Lab]:
-    """A lab with its servers running, gone without a trace afterwards."""
+    """A lab with its servers running, deleted afterwards."""
     begin = time.monotonic()
 
     def say(text: str) -> None:
@@ -66,7 +66,7 @@ def row(title: str, faults: int, ledgers: list[Ledger]) -> list[object]:
 
 
 def in_a_lab(name: str, seeds: range) -> list[tuple[int, Ledger]]:
-    """Run a drill on servers of its own: of each run the faults and the ledger.
+    """Run a drill on its own servers; returns each run's faults and ledger.
 
     Raises StackError if a ledger does not balance.
     """

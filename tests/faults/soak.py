@@ -1,7 +1,7 @@
-"""A long run with faults: `make soak` sends 2,000 records/s for MINUTES and looks for what grows.
+"""A long run with faults: `make soak` sends 2,000 records/s for MINUTES and looks for leaks.
 
-Prints the validator's memory and the connections to both servers over time, and fails if they are
-not flat, or if a record is lost or stored twice. On servers of its own, as the drills.
+Prints the validator's memory and the connections to both servers over time, and fails if they grow,
+or if a record is lost or stored twice. It starts its own servers, as the drills do.
 """
 
 if __name__ == "__main__":
@@ -34,7 +34,7 @@ from tests.faults.stream_run import Run
 
 SAMPLES = 30
 FAULT_EVERY = 20.0  # seconds
-#: How much more the last third may take than the middle one: MB, and connections.
+#: How much more the last third may use than the middle one: MB, and connections.
 MEMORY_MAY_GROW_MB = 20
 CONNECTIONS_MAY_GROW = 1
 
@@ -42,7 +42,7 @@ app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 
 
 class Sample(NamedTuple):
-    """What the validator holds at a time."""
+    """What the validator uses at a given time."""
 
     second: int
     sent: int

@@ -1,7 +1,7 @@
-"""The drills: each breaks something while streams flow, then checks that every record is there.
+"""The drills: each causes faults while records are sent, then checks that every record is there.
 
-`DRILLS` says what is broken (stream_faults.py), what is set up for it, and what it teaches. All
-runs of a drill take place at once, on the same servers.
+`DRILLS` says which fault (stream_faults.py), what is set up for it, and what it teaches. All runs
+of a drill run at the same time, on the same servers.
 """
 
 import threading

@@ -18,7 +18,7 @@ from tests.faults.tcp_proxy import TcpProxy
 
 
 def kill_at_random_moments(run: Run) -> None:
-    """kill -9 while it starts, reads, writes or waits for its partitions."""
+    """kill -9 the validator while it starts, reads, writes or waits for its partitions."""
     for _ in range(2):
         validator = run.start()
         run.pause(0.5, 4)
@@ -26,7 +26,7 @@ def kill_at_random_moments(run: Run) -> None:
 
 
 class KillAtCommit:
-    """Ends the validator when it commits a batch: before the server hears of it, or after."""
+    """Kills the validator when it commits a batch: before the server receives the COMMIT, or after."""
 
     def __init__(self, run: Run, after: bool) -> None:
         self.run = run
@@ -149,7 +149,7 @@ def break_network(which: Callable[[Run], TcpProxy]) -> Callable[[Run], None]:
 
 
 def join_and_leave(run: Run) -> None:
-    """Validators come and go in one group: each time Kafka assigns the partitions again."""
+    """Validators join and leave one group, which causes a rebalance each time."""
     first = run.start()
     run.pause(1, 2)
     second = run.start()
@@ -166,7 +166,7 @@ def join_and_leave(run: Run) -> None:
 
 
 def pause_beyond_session(run: Run) -> None:
-    """SIGSTOP one of two until the group has given its partitions away, then let it go on."""
+    """SIGSTOP one of two until the group has reassigned its partitions, then SIGCONT."""
     zombie = run.start()
     run.start()
     run.pause(2, 4)

@@ -1,7 +1,7 @@
 """Seeded random record batches: every codec, header, kind of timestamp, transaction, key and size.
 
-What becomes of a record is not known here; only that each which was committed is found once, by its
-offset, in one of the three tables, and those in quarantine byte for byte.
+The expected verdict of a record is not known here, only that each committed record is stored once,
+with its offset, in one of the three tables, and in quarantine byte for byte.
 """
 
 import contextlib
@@ -188,7 +188,7 @@ def record_of(topic: str, random: Random) -> Sent:
 def check_origins(run: Run) -> Ledger:
     """Every committed record is in exactly one table; nothing else is.
 
-    But what Kafka has not answered for may be in the topic all the same, and so in a table, once.
+    But a record without an acknowledgement may be in the topic anyway, and so in a table, once.
     """
     with closing(psycopg2.connect(**run.database)) as connection, connection.cursor() as cursor:
         cursor.execute(WHERE_RECORDS_ARE, {"topic": run.topic})

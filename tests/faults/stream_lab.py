@@ -1,4 +1,4 @@
-"""Where the drills happen: Kafka and TimescaleDB of their own, and validators to kill."""
+"""Where the drills run: their own Kafka and TimescaleDB, and validators to kill."""
 
 import multiprocessing
 import os
@@ -30,7 +30,7 @@ SMALL_DISK = "64m"
 
 
 def become(script: str, environment: dict[str, str], arguments: list[str], log: str) -> None:
-    """What a forked process does: be `python stream_validator.py ...` and write to a log file."""
+    """What a forked process does: run as `python stream_validator.py ...` and write to a log file."""
     os.environ.update(environment)
     with open(log, "ab", buffering=0) as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
@@ -110,7 +110,7 @@ class Lab:
         shutil.chown(self.small_disk, "postgres")
 
     def producer(self) -> KafkaProducer:
-        """A producer that waits out whatever a drill does to the broker."""
+        """A producer whose timeouts are longer than any fault of the broker."""
         return KafkaProducer(
             bootstrap_servers=self.kafka,
             linger_ms=5,

@@ -25,7 +25,7 @@ class Ledger(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What the database holds of one topic: rows by origin (partition, offset), and its counts."""
+    """What the database has of one topic: rows by origin (partition, offset), and its counts."""
 
     valid: list[tuple[Origin, tuple[Any, ...]]]
     invalid: list[tuple[Origin, bytes | None]]

@@ -1,7 +1,7 @@
-"""Seeded records for the drills, and what must become of each: known here, not asked of the rules.
+"""Seeded records for the drills, with the expected verdict of each, independent of the rules.
 
-A record is one of three kinds: `valid` (a reading of its own), `duplicate` (an earlier valid one
-once more, byte for byte), `invalid` (something broken, which must reach quarantine as it is).
+A record is of one of three kinds: `valid` (a new reading), `duplicate` (an earlier valid record
+again, byte for byte), `invalid` (broken, and to be quarantined as it is).
 """
 
 import json
@@ -24,7 +24,7 @@ class Sent(NamedTuple):
 def records(
     topic: str, seed: int, start: datetime, step: timedelta = timedelta(milliseconds=1)
 ) -> Iterator[Sent]:
-    """An endless row of records; readings begin at `start`, `step` apart."""
+    """An endless sequence of records; readings begin at `start`, `step` apart."""
     random = Random(seed)
     valid: list[Sent] = []
     for number in range(1, 10**9):

@@ -1,4 +1,4 @@
-"""The worst that can become of the database: it is gone, and comes back from its backup."""
+"""The worst that can happen to the database: it is lost, and restored from its backup."""
 
 import shutil
 import time
@@ -17,7 +17,7 @@ from tests.faults.stream_lab import Lab
 def lose_database(lab: Lab, pause: float) -> None:
     """kill -9 TimescaleDB and delete its data; restore it to a moment before.
 
-    What the database has stored until then, Kafka deletes: it can only come from the archive.
+    Kafka deletes the records that the database had stored by then: only the archive has them.
     """
     service, place = "my_timescaledb", Processes(lab.stack)
     lab.say(f"base backup of {service}")

@@ -1,6 +1,6 @@
 """One seeded stream of a drill: what was sent, what Kafka acknowledged, the validators that read.
 
-The runs of one drill go on side by side, so that twenty of them take little longer than one.
+The runs of one drill run in parallel, so that twenty of them take little longer than one.
 """
 
 import itertools
@@ -109,7 +109,7 @@ class Run:
         time.sleep(self.random.uniform(low, high))
 
     def end(self) -> None:
-        """End every validator that still lives, however it is doing."""
+        """End every validator that is still running, whatever its state."""
         for validator in self.validators:
             if validator.is_alive():
                 os.kill(validator.pid or 0, signal.SIGCONT)
@@ -130,7 +130,7 @@ class Run:
         )
 
     def read_topic(self) -> None:
-        """Take what Kafka holds for what was acknowledged: a killed producer cannot tell."""
+        """Count what Kafka holds as acknowledged, since a killed producer cannot report it."""
         parts = [TopicPartition(self.topic, number) for number in range(SENSOR_TOPIC_PARTITIONS)]
         with closing(KafkaConsumer(bootstrap_servers=self.lab.kafka)) as consumer:
             consumer.assign(parts)

@@ -12,7 +12,7 @@ _CHUNK = 65_536
 
 
 class Watcher(Protocol):
-    """Sees what passes through a connection before it is passed on; an OSError ends it instead."""
+    """Gets the data of a connection before it is forwarded; an OSError closes the connection."""
 
     def client_says(self, data: bytes) -> None: ...
 
@@ -48,7 +48,7 @@ class TcpProxy:
         self._end_all(struct.pack("ii", 1, 0))
 
     def stall(self) -> None:
-        """Keep the connections and pass nothing on, as an overloaded network does."""
+        """Keep the connections open and forward nothing, as an overloaded network does."""
         self._flowing.clear()
 
     def refuse(self) -> None:
@@ -57,12 +57,12 @@ class TcpProxy:
         self._end_all()
 
     def heal(self) -> None:
-        """Pass everything on again, also what was held back."""
+        """Forward everything again, including what was held back."""
         self._refusing = False
         self._flowing.set()
 
     def close(self) -> None:
-        """End it all, the listening socket too."""
+        """Close everything, including the listening socket."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()

@@ -36,7 +36,7 @@ def arena() -> Iterator[Arena]:
 
 @pytest.fixture(scope="module")
 def verdicts(arena: Arena) -> Verdicts:
-    """Every rung's verdict in every drill; several trials go on at a time."""
+    """Every rung's result in every drill; several trials run at the same time."""
 
     def verdict(key: tuple[Path, str]) -> Verdict:
         rung, drill = key

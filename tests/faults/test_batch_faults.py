@@ -1,4 +1,4 @@
-"""Whatever is killed, repeated or run at once: the tables end as after an undisturbed run.
+"""Whatever is killed, repeated or run at the same time: the tables end as after a normal run.
 
 docs/batch-faults.md shows what these tests found, and each test checks its own cell there;
 `WRITE_DOCS=1 pytest tests/faults/test_batch_faults.py` updates the tables.
@@ -61,7 +61,7 @@ def finish(process: "subprocess.Popen[str]") -> int:
 
 
 def strike(task: Task) -> None:
-    """Run a task whose fault must happen: killed, or ended by an error it did not hide."""
+    """Run a task in which the fault must occur: it is killed, or ends with a visible error."""
     process = start(task)
     _, errors = process.communicate()
     assert process.returncode == (KILLED if task.fault == "kill" else 1), errors
@@ -138,7 +138,7 @@ class Bench:
         self.expected = outcome(login, "undisturbed")
 
     def batch_before(self, step: str) -> str:
-        """A new batch that has come as far as right before `step`."""
+        """A new batch that has run all steps before `step`."""
         batch_id = next(self.names)
         run_steps(self.login, batch_id, NAMES[: NAMES.index(step)])
         return batch_id

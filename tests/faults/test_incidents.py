@@ -1,4 +1,4 @@
-"""Each incident: its fault is there, only the right answer passes, only a repair closes it.
+"""Each incident: it causes its fault, only the right answer passes, only a repair closes it.
 
 Those of Airflow are in tests/acceptance/airflow/test_incidents_of_airflow.py.
 """
@@ -85,7 +85,7 @@ def settings(stack: Stack) -> Settings:
 
 @pytest.fixture(autouse=True)
 def state_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The note of the incident under way, away from the user's own."""
+    """Where the incident is recorded; not the user's own file."""
     monkeypatch.setattr(script, "STATE", tmp_path / "state")
     return script.STATE
 
@@ -99,7 +99,7 @@ def query(login: dict[str, Any], sql: str, *values: object) -> list[tuple[Any, .
 
 
 def run(*arguments: str) -> None:
-    """Run a script of the project to its good end."""
+    """Run a script of the project, which must succeed."""
     command = [sys.executable, *arguments]
     done = subprocess.run(
         command, cwd=PROJECT_FOLDER, capture_output=True, text=True, timeout=240, check=False
@@ -384,7 +384,7 @@ def test_only_a_repair_closes(
 
 
 def until_gone(settings: Settings, memory: Memory, cause: str) -> None:
-    """What was ended needs a moment until every server has noticed."""
+    """The servers need a moment to notice that a session or member is gone."""
     deadline = time.monotonic() + 60
     while INCIDENTS[cause].still_wrong(settings, memory) and time.monotonic() < deadline:
         time.sleep(0.2)

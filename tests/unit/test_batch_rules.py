@@ -1,4 +1,4 @@
-"""What docs/batch-bad-input.md cannot write down: limits to the byte, and who calls the rules."""
+"""Cases that docs/batch-bad-input.md cannot show: limits to the byte, and the recursion limit."""
 
 import inspect
 import json

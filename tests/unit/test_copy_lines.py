@@ -12,7 +12,7 @@ LINE = 2**18 * "x" + "\n"
 
 
 class Sent:
-    """Takes the place of a cursor."""
+    """A stand-in for a cursor."""
 
     def __init__(self) -> None:
         self.chunks: list[str] = []

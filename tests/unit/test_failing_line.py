@@ -1,4 +1,4 @@
-"""Of a long log, the one line that says what went wrong."""
+"""The one line of a long log that says what went wrong."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A health check only looks: schema and topic are made by a step of their own."""
+"""A health check is read-only: a separate step creates the schema and the topic."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is made of Kafka's answers."""
+"""How Kafka's answers are shown."""
 
 import pytest
 

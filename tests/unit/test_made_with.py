@@ -1,4 +1,4 @@
-"""Data that was made with other secrets than .env has is refused in one sentence."""
+"""Data that was created with other secrets than those in .env is refused, with one sentence."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a public repository has beside the code: workflows, updates, a dev container, pre-commit."""
+"""What a public repository has besides code: workflows, updates, a dev container, pre-commit."""
 
 import json
 import os

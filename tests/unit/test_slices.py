@@ -1,4 +1,4 @@
-"""How a batch is cut."""
+"""How a batch is divided into slices."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Tables fit the page: long text is broken, everything else stays as it is."""
+"""Tables fit the page: long text is wrapped, everything else stays as it is."""
 
 import os
 import sys

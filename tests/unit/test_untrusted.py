@@ -1,4 +1,4 @@
-"""What a record's text may do to the terminal that shows it: nothing."""
+"""A record's text must not affect the terminal that shows it."""
 
 import logging
 

@@ -12,7 +12,7 @@ from pipeline_common.settings import PROJECT_FOLDER
 
 @pytest.fixture(scope="package")
 def fresh_airflow(stack: Stack) -> Iterator[Stack]:
-    """The whole stack after a first start; Airflow ends here, as it would slow down other tests."""
+    """The whole stack after a first start; Airflow is stopped afterwards, to free the CPU."""
     stack.reset()
     stack.up()
     yield stack
@@ -21,7 +21,7 @@ def fresh_airflow(stack: Stack) -> Iterator[Stack]:
 
 @pytest.fixture(scope="package")
 def demo(fresh_airflow: Stack) -> "subprocess.CompletedProcess[str]":
-    """The demo, run once, with 5 s of sensors, on a stack that nothing has run on before."""
+    """The demo, run once with 5 s of readings, on a stack on which nothing ran before."""
     command = [sys.executable, str(PROJECT_FOLDER / "python_scripts/demo.py"), "--seconds", "5"]
     return subprocess.run(
         command, env=fresh_airflow.environment, capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""The incidents that are in Airflow: injected, answered, repaired and put back by its REST API."""
+"""The incidents in Airflow: caused, answered, repaired and undone through its REST API."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ def web(airflow: Stack) -> Iterator[httpx.Client]:
 
 @pytest.fixture(autouse=True)
 def state_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The note of the incident under way, away from the user's own."""
+    """Where the incident is recorded; not the user's own file."""
     monkeypatch.setattr(script, "STATE", tmp_path / "state")
     return script.STATE
 
@@ -71,7 +71,7 @@ def correct(web: httpx.Client, memory: Memory) -> None:
 
 
 class Case(NamedTuple):
-    """The field of the memory that is the evidence, what shows the fault, and what repairs it."""
+    """The field with the evidence, what shows the fault, and what repairs it."""
 
     evidence: str
     shows: Callable[[httpx.Client, Memory], None]

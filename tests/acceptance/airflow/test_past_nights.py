@@ -101,7 +101,7 @@ def test_no_past_day_overtook_a_newer_one(backfilled: set[str], connection: Conn
 def test_of_the_missed_nights_at_most_the_newest_is_made_up_for(
     backfilled: set[str], web: httpx.Client, newest_night: datetime
 ) -> None:
-    """Once there is an automated run, a backfill's for one, catchup=False means: the latest."""
+    """After an automated run, such as a backfill's, catchup=False means: the latest missed one."""
     assert backfilled
     found = web.get(RUNS, params={"run_type": "scheduled"}).raise_for_status().json()["dag_runs"]
     nights = [datetime.fromisoformat(run["logical_date"]) for run in found]

@@ -1,4 +1,4 @@
-"""Runs of the DAG that go wrong or come again, by Airflow's scheduler, on its real database."""
+"""Runs of the DAG that fail, are retried, cleared or deleted, with Airflow's real scheduler."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -44,13 +44,13 @@ def web(airflow: Stack) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def connection(airflow: Stack) -> Iterator[Connection]:
-    """A connection to the pipeline_db that the DAG works on."""
+    """A connection to the pipeline_db that the DAG uses."""
     with closing(psycopg2.connect(**airflow.settings.postgres)) as connection:
         yield connection
 
 
 def run_dag(web: httpx.Client, **params: object) -> tuple[str, list[tuple[str, str]]]:
-    """One run to its good end: its id, and the tasks with their states."""
+    """One successful run: its id, and the tasks with their states."""
     run_id = trigger(web, DAG_ID, params)
     return run_id, list(follow(web, DAG_ID, run_id))
 
@@ -186,7 +186,7 @@ def test_an_unknown_parameter_fails_at_once_and_is_not_tried_again(
 
 
 def test_what_the_api_refuses_is_a_sentence(web: httpx.Client) -> None:
-    """HTTP 400, a DAG that is not there, and an answer that never comes."""
+    """HTTP 400, a DAG that does not exist, and a response that never arrives."""
     with pytest.raises(StackError, match=r"Airflow refuses POST .*seed.* \(HTTP 4..\)$"):
         trigger(web, DAG_ID, {"seed": -1})
     with pytest.raises(StackError, match=r"Airflow refuses PATCH .* \(HTTP 404\)$"):

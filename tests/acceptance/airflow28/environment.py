@@ -20,7 +20,7 @@ needs_python_3_11 = pytest.mark.skipif(
 
 
 def airflow_28() -> Path:
-    """The folder of the environment, made by uv when it is first asked for."""
+    """The folder of the environment, which uv creates on first use."""
     folder = cache_folder() / "airflow-2.8.4"
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two workers of the tests may ask at once

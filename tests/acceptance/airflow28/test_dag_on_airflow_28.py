@@ -1,4 +1,4 @@
-"""The same DAG on Airflow 2.8, the version that the course's text names, on a real pipeline_db."""
+"""The same DAG on Airflow 2.8, on a real pipeline_db."""
 
 import os
 import subprocess

@@ -1,10 +1,10 @@
 """The project's docker-compose.yml, unedited, on a Docker engine of the tests' own.
 
-What this does not prove: the real images' own quirks. No registry can be reached where CI runs, so
-the images are stand-ins (stand_ins.py) that follow the documented contract of the real ones. Where
-the user's own Docker has the real images, those are used instead.
+This does not test quirks of the real images: CI cannot reach a registry, so the images are
+stand-ins (stand_ins.py) that follow the documented contract of the real ones. If the user's own
+Docker has the real images, those are used instead.
 
-The fixtures are the package's: the engine ends with these tests, not with the last test of all.
+The fixtures have package scope, so that the engine is stopped after these tests.
 """
 
 import os
@@ -65,7 +65,7 @@ def figures() -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="package")
 def up(docker: dict[str, str], figures: dict[str, str]) -> Iterator[Compose]:
-    """All seven, started in a fresh clone as the README says, with nothing set."""
+    """All seven, started in a fresh clone as the README says, without any configuration."""
     with project(docker) as compose:
         figures["first start, images there: healthy after"] = f"{compose.up():.0f} s"
         yield compose

@@ -1,7 +1,7 @@
-"""A Docker engine and Compose of the tests' own, so that the user's containers are never touched.
+"""A separate Docker engine and Compose for the tests, so that they never touch user's containers.
 
-Installed from Debian's packages where they are missing (as root on Debian 12); the engine keeps all
-it has under .local/ and is ended when the tests end.
+Installed from Debian's packages if missing (as root on Debian 12). The engine stores everything in
+.local/ and is stopped when the tests end.
 """
 
 import os
@@ -23,7 +23,7 @@ PACKAGES = {
 
 
 def why_not() -> str | None:
-    """Why no engine can be had here, or None when it can."""
+    """Why no engine can run here, or None if it can."""
     if os.geteuid() != 0:
         return "starting a Docker engine of the tests' own needs root"
     if platform.freedesktop_os_release().get("VERSION_CODENAME") != "bookworm":

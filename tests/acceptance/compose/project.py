@@ -1,4 +1,4 @@
-"""A copy of the project, brought up with `docker compose`, and questions to its containers."""
+"""A copy of the project, started with `docker compose`, and queries of its containers."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ LONG_RUNNING = [
     "airflow_webserver",
     "airflow_scheduler",
 ]
-#: What means something in an address, JSON, SQL or a shell must be no more than a character here.
+#: Characters with a special meaning in URLs, JSON, SQL or a shell.
 ODD_PASSWORDS = dict.fromkeys(
     [
         "pgpassword",
@@ -69,12 +69,12 @@ class Compose:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The engine, the ports and the logins; the secrets are left for the stack to make."""
+        """The engine, the ports and the logins; the stack generates the secrets."""
         values = self.settings.model_dump(exclude=SECRETS)
         return self.docker | {name.upper(): str(value) for name, value in values.items()}
 
     def up(self) -> float:
-        """Bring everything up and wait as the README says; the seconds that it took."""
+        """Start everything and wait as the README says; returns the seconds that it took."""
         begin = time.monotonic()
         try:
             self("up", "--detach", "--wait")

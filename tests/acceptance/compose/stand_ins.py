@@ -1,6 +1,6 @@
-"""Images under exactly the names that docker-compose.yml uses, made without a registry.
+"""Images with exactly the names that docker-compose.yml uses, built without a registry.
 
-A small Debian (mmdebstrap) with the parts that the local stack already has: PostgreSQL 15,
+A small Debian (mmdebstrap) with what the local stack already has: PostgreSQL 15,
 TimescaleDB, the jars of Kafka and ZooKeeper, Airflow's Python environment. Each follows the
 documented contract of the image that it stands in for, by the scripts in stand_ins/.
 """
@@ -92,7 +92,7 @@ ENTRYPOINT ["/usr/bin/{name}"]
 
 
 def base(docker: Environment) -> None:
-    """Import the small Debian that all the others stand on; kept in the cache between runs."""
+    """Import the small Debian that is the base of all others; kept in the cache between runs."""
     digest = hashlib.sha256(PACKAGES.encode()).hexdigest()[:8]
     root = cache_folder() / f"debian-{digest}.tar"
     if not root.exists():

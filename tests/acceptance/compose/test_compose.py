@@ -1,4 +1,4 @@
-"""docker-compose.yml, brought up for real: usable at once, back after every kill, nothing lost."""
+"""docker-compose.yml in a real engine: usable at once, restarted after every kill, nothing lost."""
 
 import json
 import re

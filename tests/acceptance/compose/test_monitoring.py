@@ -1,4 +1,4 @@
-"""docker-compose.monitoring.yml: Prometheus sees through the exporter what the seven do."""
+"""docker-compose.monitoring.yml: Prometheus scrapes the state of the seven from the exporter."""
 
 import time
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ SERVICES = ["my_exporter", "my_alertmanager", "my_prometheus"]
 
 @pytest.fixture(scope="module")
 def monitored(docker: dict[str, str], real_images: bool, up: Compose) -> Iterator[Compose]:
-    """The three join the seven, which run already, and leave them again."""
+    """Starts the three beside the seven, which are running already, and stops them again."""
     if not real_images:
         stand_ins.build_for_monitoring(docker)
     compose = replace(up, files=(*up.files, "docker-compose.monitoring.yml"))
@@ -27,7 +27,7 @@ def monitored(docker: dict[str, str], real_images: bool, up: Compose) -> Iterato
 
 
 def ask(port: int, path: str, **parameters: str) -> Any:
-    """What Prometheus answers."""
+    """Prometheus's response to a query."""
     answer = httpx.get(f"http://127.0.0.1:{port}/api/v1/{path}", params=parameters)
     return answer.raise_for_status().json()["data"]
 

@@ -1,4 +1,4 @@
-"""docker-compose.scale.yml: the same pipelines by two Celery workers and two validators."""
+"""docker-compose.scale.yml: the same pipelines on two Celery workers and two validators."""
 
 import sys
 import time
@@ -19,7 +19,7 @@ from tests.acceptance.compose import stand_ins
 from tests.acceptance.compose.project import LONG_RUNNING, Compose, query
 
 pytestmark = pytest.mark.slow
-#: Rows of a batch that is worked on in three slices.
+#: Rows of a batch that is divided into three slices.
 LARGE = 67_500
 #: The clean zone of the newest batch against the first valid row of each of its products.
 NOT_AS_THE_VERDICTS = """
@@ -42,7 +42,7 @@ def scaled(docker: dict[str, str], real_images: bool, up: Compose) -> Compose:
 
 
 def name(scaled: Compose, container: str) -> str:
-    """The name that Compose makes up for a container that has none of its own."""
+    """The name that Compose generates for a container without a container_name."""
     return f"{scaled.folder.name}-{container}"
 
 
@@ -139,7 +139,7 @@ def ledger(scaled: Compose) -> dict[str, int]:
 
 
 def partitions_of_each_member(scaled: Compose) -> list[int]:
-    """How many partitions Kafka has given to each validator."""
+    """How many partitions are assigned to each validator."""
     admin = KafkaAdminClient(bootstrap_servers=scaled.settings.kafka_bootstrap_servers)
     members = admin.describe_groups([VALIDATOR_GROUP])[VALIDATOR_GROUP]["members"]
     admin.close()

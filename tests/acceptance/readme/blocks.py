@@ -6,9 +6,9 @@ are not run.
 Comments above a block, invisible to the reader of the page, say how it is run:
 
     <!-- not run: REASON -->      it cannot be run here, or must not
-    <!-- background -->           it runs beside the next blocks, until one has `then: Ctrl-C`
+    <!-- background -->           it runs in the background, until a block has `then: Ctrl-C`
     <!-- then: Ctrl-C -->         afterwards, the blocks in the background get Ctrl-C
-    <!-- repeat -->               until it prints what the page shows: it looks at what still moves
+    <!-- repeat -->               until it prints what the page shows, if that takes time
     <!-- database: NAME -->       where an SQL block runs (pipeline_db if it is not said)
     <!-- from: PATH -->           the block must be the text of this file
     <!-- exits: 1 -->             its exit status, if that is not 0
@@ -73,7 +73,7 @@ def pages() -> list[Path]:
 
 
 def files_in_git() -> list[str]:
-    """The files of the project, those that are not committed yet among them."""
+    """The files of the project, including those that are not committed yet."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     done = subprocess.run(command, cwd=PROJECT_FOLDER, capture_output=True, text=True, check=True)
     return [name for name in done.stdout.splitlines() if (PROJECT_FOLDER / name).exists()]

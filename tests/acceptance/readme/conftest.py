@@ -1,4 +1,4 @@
-"""The pages are followed on the tests' own stack; each page starts from that of a new clone."""
+"""The pages are followed on the tests' own stack; each page starts from a fresh one."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ Process = subprocess.Popen[str]
 
 
 def as_after_the_first_start(stack: Stack) -> None:
-    """The rows and messages of a first start and no others; the DAG is paused."""
+    """Reset to the rows and messages of a first start; the DAG is paused."""
     for service in INIT_SQL:
         login = login_of(stack, service)
         with administrator(login) as cursor:
@@ -68,7 +68,7 @@ class Reader:
         }
 
     def open(self, page: str) -> None:
-        """Turn to a page: nothing of the one before is left."""
+        """Begin a page: nothing of the previous one is left."""
         if page == self.page:
             return
         self.close()
@@ -132,7 +132,7 @@ class Reader:
 
 @pytest.fixture(scope="package")
 def reader(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    """One reader for all pages; Airflow ends with it, as it would slow down other tests."""
+    """One reader for all pages; Airflow is stopped with it, to free the CPU for other tests."""
     stack.reset()  # no databases of other tests, no earlier runs of the DAG
     stack.up()
     reader = Reader(stack, tmp_path_factory.mktemp("pages") / "clone")

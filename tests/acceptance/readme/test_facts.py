@@ -1,4 +1,4 @@
-"""What the pages say of the repository is so: links, names, versions, settings, commands."""
+"""The pages tell the truth about the repository: links, names, versions, settings, commands."""
 
 import re
 from collections.abc import Iterator
@@ -130,7 +130,7 @@ def requirements() -> list[str]:
 
 
 def test_every_package_that_is_imported_is_in_the_requirements() -> None:
-    """But for the peers of the benchmarks, which uv runs in environments of their own."""
+    """Except the peers of the benchmarks, which uv runs in environments of their own."""
     known = {name.lower() for name in requirements()} | {"data-pipeline-exploration"}
     distributions = packages_distributions()
     for file in files_in_git():

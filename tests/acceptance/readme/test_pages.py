@@ -75,7 +75,7 @@ def check(block: Block, status: int, printed: str) -> None:
 
 
 def test_every_block_says_what_it_is() -> None:
-    """A block in a language that nobody knows would silently not be run."""
+    """A block in an unknown language would silently not be run."""
     assert [str(b) for b in BLOCKS if b.language not in (*RUNNABLE, *SHOWN_ONLY)] == []
 
 

@@ -1,4 +1,4 @@
-"""How fast the batch pipeline is, against PostgreSQL alone and against the usual other ways.
+"""How fast the batch pipeline is, compared with PostgreSQL alone and with the usual other tools.
 
 python -m tests.benchmarks.batch.bench                 # 45 to 10 million rows, peers, DAG
 python -m tests.benchmarks.batch.bench --rows 100000 --no-peers --no-dag

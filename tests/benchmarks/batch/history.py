@@ -1,11 +1,10 @@
-"""A year of nights in one database: is the time of a batch flat, and what does a product take?
+"""A year of nights in one database: does a batch's time stay flat, and how big is a product?
 
 python -m tests.benchmarks.batch.history                          # 365 nights of 50,000 products
 python -m tests.benchmarks.batch.history --nights 5 --rows 3000
 
-Each night brings the same products at other prices, so all rows but the last are superseded. The
-day between two nights is over once autovacuum has done what is due by its own rules: here it looks
-every second, not every minute.
+Each night has the same products at other prices, so all rows but the last are superseded. The next
+night begins once autovacuum has nothing left to do; it runs every second here, not every minute.
 
 Prints a line for each night, and in the end for each step the median of the last tenth of the
 nights against that of the first tenth, without the very first, which meets no product of an earlier

@@ -1,4 +1,4 @@
-"""How a peer stores a batch: raw zone, verdicts by COPY, both zones, all in one transaction."""
+"""How a peer stores a batch: raw zone, verdicts by COPY, both zones, in one transaction."""
 
 import csv
 import io

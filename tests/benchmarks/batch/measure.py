@@ -55,7 +55,7 @@ def pin_to_core(number: int, *processes: psutil.Process) -> None:
 
 
 def cpu_seconds(*processes: psutil.Process) -> float:
-    """What they have used until now, in user and in system mode."""
+    """The CPU seconds that they have used so far, in user and in system mode."""
     return float(sum(sum(process.cpu_times()[:2]) for process in processes))
 
 

@@ -64,7 +64,7 @@ def on_slice(login: dict[str, Any], step: str, number: int) -> float:
 
 
 def two_slices(connection: "Connection", login: dict[str, Any], pool: "Pool") -> float:
-    """As the DAG does it for a large batch: slices side by side; the slices' CPU seconds."""
+    """As the DAG does for a large batch: slices in parallel; returns the slices' CPU seconds."""
     steps.load_to_raw_zone(connection, BATCH)
     cpu = 0.0
     for name in ("validate", "load_to_clean_zone"):

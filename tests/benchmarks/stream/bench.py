@@ -1,11 +1,11 @@
-"""How fast the stream validator is, against PostgreSQL's COPY and against other ways to do it.
+"""How fast the stream validator is, compared with PostgreSQL's COPY and with other consumers.
 
 python -m tests.benchmarks.stream.bench                              # compares on 1 million records
 python -m tests.benchmarks.stream.bench --records 20000 --no-peers   # a minute
 python -m tests.benchmarks.stream.bench --report   # writes docs/streaming-benchmark.md
 
-It starts a Kafka and a TimescaleDB of its own and deletes them. Every contender starts cold, as a
-process of its own, with an empty database, and is timed until all of the topic is stored.
+It starts its own Kafka and TimescaleDB and deletes them. Every contender starts cold, as a separate
+process with an empty database, and is timed until all of the topic is stored.
 """
 
 if __name__ == "__main__":
@@ -60,7 +60,7 @@ def measure(stack: Stack, records: int, others: list[str]) -> list[Figure]:
 
 
 def say(figure: Figure) -> Figure:
-    """Tell how it went, for the whole takes half an hour."""
+    """Print each result, since all of it takes half an hour."""
     stderr.print(f"{figure.contender}: {figure.cost.seconds:.1f} s, {figure.rate:,.0f} records/s")
     return figure
 

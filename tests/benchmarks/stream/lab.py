@@ -165,7 +165,7 @@ def database_cpu(stack: Stack) -> float:
 
 
 def peak_mb(process: psutil.Process) -> float:
-    """The most memory that a process has held so far (Linux only)."""
+    """The peak memory of a process so far (Linux only)."""
     with suppress(OSError):
         for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

@@ -79,7 +79,7 @@ def read_lines(results: Results) -> list[list[str]]:
 
 
 def ratio_lines(results: Results) -> list[list[str]]:
-    """What the figures come to: ours beside the limit, the naive way and the peers."""
+    """The conclusion: ours compared with the limit, the naive way and the peers."""
     found = {(f.contender, f.records): f for f in results.figures}
     compared = next((f.records for f in results.figures if f.contender == TWO), 0)
     ours = found[OURS, compared]

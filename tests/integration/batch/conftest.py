@@ -27,7 +27,7 @@ def connection(pipeline_db: dict[str, Any]) -> Iterator[Connection]:
 
 
 def product(product_id: str, **fields: object) -> str:
-    """A record in good order, but for `fields`."""
+    """A valid record, except for `fields`."""
     return json.dumps({"product_id": product_id, "name": "Mouse", "price": 5, "stock": 1} | fields)
 
 

@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection
 from batch_pipeline.rules import DUPLICATE_IN_BATCH, validate_record
 from tests.integration.batch.conftest import ledger, places, rows, run_batch
 
-# Texts with the characters that databases and parsers stumble over among them.
+# Texts that include the characters that often break databases and parsers.
 text = st.text(st.characters() | st.sampled_from("\x00\ud800\\\"'\t\n,$€٣🖱"), max_size=30)
 leaf = st.none() | st.booleans() | st.integers() | st.floats() | text
 anything = st.recursive(leaf, lambda inner: st.lists(inner) | st.dictionaries(text, inner))

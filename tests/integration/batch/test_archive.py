@@ -1,4 +1,4 @@
-"""Raw rows of old batches leave for files and come back: nothing is lost or doubled on the way."""
+"""Raw rows of old batches are archived and read back: nothing is lost or doubled."""
 
 import gzip
 import os
@@ -189,7 +189,7 @@ def test_a_disk_that_gives_back_something_else_costs_no_row(
 def killed_at_line(login: dict[str, Any], move: Move, folder: Path, at: int) -> bool:
     """Do it in a process that is killed before it begins its line number `at`; False: it ended.
 
-    Lines of archive.py are counted, those of its functions too, and the commit after the last one.
+    Executed lines of archive.py are counted, and the commit after the last one.
     """
     pid = os.fork()
     if pid:

@@ -1,4 +1,4 @@
-"""Which batch is newer, which rows belong to which batch, and whether each row is in one place."""
+"""Which batch is newer, which rows belong to which batch, and whether each row is in one zone."""
 
 from datetime import date, datetime, timedelta, timezone
 

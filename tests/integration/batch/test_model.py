@@ -1,7 +1,7 @@
-"""The zones against a plain Python model of them, step by step, in any order that Hypothesis finds.
+"""The zones compared with a plain Python model, step by step, in any order that Hypothesis finds.
 
-Batches of past and present days that overlap, vendors that land late or not at all, other rules,
-slices, steps that are repeated or break off: after each the tables hold what the model does.
+Batches of past and present days that overlap, vendors that land late or not at all, changed rules,
+slices, steps that are repeated or interrupted: after each, the tables must equal the model.
 """
 
 import json
@@ -136,7 +136,7 @@ class Model:
 
 
 class BreaksOff(Cursor):
-    """A cursor whose process dies, so to speak, at its statement number `at`."""
+    """A cursor that fails at its statement number `at`, as if the process died."""
 
     at = 0
 
@@ -261,7 +261,7 @@ class Zones(RuleBasedStateMachine):
         at=st.integers(0, 9),
     )
     def break_off(self, number: int, step: Any, at: int) -> None:
-        """Nothing of a step that broke off is left, unless it was done before the break."""
+        """Nothing of an interrupted step is left, unless it had finished before."""
         batch = self.batch(number)
         BreaksOff.at = at
         with closing(psycopg2.connect(**self.login, cursor_factory=BreaksOff)) as connection:

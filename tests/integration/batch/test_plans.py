@@ -1,8 +1,8 @@
-"""The work of each statement grows with the batch, whatever the planner knows.
+"""The work of each statement is linear in the size of the batch, whatever statistics there are.
 
-Not with its square, and not with the batches before it.
+It is not quadratic, and does not grow with earlier batches.
 
-A nested loop over a batch shows as a node that went through far more rows than the batch has.
+A nested loop over a batch shows up as a node that processed far more rows than the batch has.
 """
 
 from collections.abc import Iterator

@@ -174,7 +174,7 @@ def test_reprocess_says_in_one_sentence_that_the_table_refuses_what_the_rules_le
 def test_a_dry_run_says_which_rows_would_move_and_moves_none(
     connection: Connection, login: dict[str, str], pipeline_db: dict[str, Any]
 ) -> None:
-    """Those of another batch, too, that stood behind one that goes."""
+    """Including rows of another batch that return because a newer one is withdrawn."""
     run_batch(connection, "older", {"vendor": [product("A")]})
     run_batch(connection, "newer", {"vendor": [product("A"), product("B")]})
     with closing(psycopg2.connect(**as_admin(pipeline_db))) as admin:

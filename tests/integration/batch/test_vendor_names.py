@@ -1,4 +1,4 @@
-"""A vendor's name is text of others: it reaches SQL, COPY and the report as a value."""
+"""A vendor's name is untrusted text: it reaches SQL, COPY and the report as a value."""
 
 import pytest
 from psycopg2.extensions import connection as Connection

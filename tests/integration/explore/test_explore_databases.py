@@ -1,4 +1,4 @@
-"""The explorers show what the databases hold, with and without a terminal."""
+"""The explorers show what is in the databases, with and without a terminal."""
 
 import importlib
 import subprocess
@@ -108,7 +108,7 @@ def test_a_database_that_does_not_answer_is_one_sentence(
 
 @pytest.mark.parametrize("name", ["explore_postgres", "explore_timescale", "explore_kafka"])
 def test_help_names_each_section(script: Script, name: str) -> None:
-    """What can be asked for is listed."""
+    """It lists the sections that there are."""
     module = importlib.import_module(f"python_scripts.{name}")
     printed = script(name, "--help").stdout
     assert [section for section in module.SECTIONS if section not in printed] == []

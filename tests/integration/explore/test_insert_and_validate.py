@@ -74,7 +74,7 @@ def test_tables_of_another_version_are_a_sentence(
 def test_what_the_rules_pass_and_the_table_refuses_is_a_sentence(
     script: Script, pipeline_db: dict[str, Any]
 ) -> None:
-    """As with a rule that a learner has broken; nothing of the attempt is left."""
+    """As after a learner's broken rule; nothing of the attempt is left."""
     with closing(psycopg2.connect(**as_admin(pipeline_db))) as connection, connection:
         connection.cursor().execute(
             "ALTER TABLE clean_products ADD CONSTRAINT stricter CHECK (stock < 3) NOT VALID"
@@ -108,7 +108,7 @@ def test_products_are_read_from_a_pipe(script: Script) -> None:
 
 
 def unfinished(login: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """By-hand rows that have no place yet."""
+    """The script's rows that are not validated yet."""
     return stored(
         login,
         """SELECT raw_text FROM landing_products

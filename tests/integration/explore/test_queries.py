@@ -1,4 +1,4 @@
-"""Every query of sql/queries/ runs, gives the columns it promises, and what is right by hand."""
+"""Every query in sql/queries/ runs, and returns the expected columns and rows."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""trace.py follows records through the real tables; what is not there, it says where it looked."""
+"""trace.py follows records through the real tables; if one is missing, it says where it looked."""
 
 from collections.abc import Callable
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""verify_setup says of each service whether it is there, and what to do if it is not."""
+"""verify_setup reports for each service whether it is up, and what to do if it is not."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ def whole_stack(stack: Stack) -> Iterator[Stack]:
 
 @pytest.fixture
 def proxy(whole_stack: Stack, environment: dict[str, str]) -> Iterator[TcpProxy]:
-    """What stands between verify_setup and TimescaleDB, and can play that it is down."""
+    """A proxy between verify_setup and TimescaleDB, which can simulate that it is down."""
     proxy = TcpProxy(whole_stack.settings.timescale_port)
     environment["TIMESCALE_PORT"] = str(proxy.port)
     yield proxy

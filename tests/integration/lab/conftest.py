@@ -1,4 +1,4 @@
-"""A learner on fresh databases, with a name for a topic and a group of its own."""
+"""A learner with fresh databases, and a topic and consumer group of their own."""
 
 import uuid
 from collections.abc import Iterator

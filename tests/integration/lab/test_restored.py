@@ -1,4 +1,4 @@
-"""The grader of the restore: a server of its own is really put back, and a validator reads on."""
+"""The grader of the restore: a separate server is really restored, and a validator resumes."""
 
 import time
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ SERVER = "my_timescaledb"
 
 @pytest.fixture
 def own() -> Iterator[Stack]:
-    """A TimescaleDB that this test alone may put back."""
+    """A TimescaleDB that only this test restores."""
     with stack_of_its_own("restored", SERVER) as stack:
         yield stack
 

@@ -1,6 +1,6 @@
-"""A database that is lost comes back as it was at any moment since its first backup.
+"""A lost database can be restored to any moment since its first backup.
 
-The stream's drill is beside the others, in tests/faults; here it is the batch.
+These tests use the batch pipeline; the stream's drill is in tests/faults, with the others.
 """
 
 import fcntl
@@ -34,7 +34,7 @@ NAME = "my_postgres"
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    """A PostgreSQL that these tests alone may lose, in a path with blanks."""
+    """A PostgreSQL that only these tests use and destroy, in a path with spaces."""
     with stack_of_its_own("backup of a user", NAME) as stack:
         yield stack
 
@@ -152,7 +152,7 @@ def test_without_a_time_all_that_is_archived_comes_back(stack: Stack, place: Pro
 
 
 def test_a_later_moment_than_the_restored_one_is_not_lost(stack: Stack, place: Processes) -> None:
-    """Whoever has gone back too far can still have what came after: it is on another timeline."""
+    """After a restore to too early a moment, later data can still be restored, on another timeline."""
     back_up(place, [NAME])
     early = now()
     run(stack, "night 5")
@@ -247,7 +247,7 @@ def test_three_backups_are_kept_and_the_wal_since_then(stack: Stack, place: Proc
 
 
 def test_the_backups_of_restores_delete_none(stack: Stack, place: Processes) -> None:
-    """Whoever looks for the right moment restores more than once."""
+    """Finding the right moment may take several restores."""
     back_up(place, [NAME])
     first = place.run(NAME, "restore.sh", "find")
     moment = now()
@@ -260,7 +260,7 @@ def test_the_backups_of_restores_delete_none(stack: Stack, place: Processes) -> 
 def test_what_was_stored_since_a_restore_without_a_backup_is_not_given_up_unasked(
     stack: Stack, place: Processes
 ) -> None:
-    """Its timeline is found only by a backup on it: here the restore is killed before that one."""
+    """Only a backup can recover its timeline: here the restore is killed before it takes one."""
     (stack.folder / "data/postgres/restored").mkdir()  # by a restore that was killed
     back_up(place, [NAME])
     stack.stop(NAME)
@@ -306,7 +306,7 @@ def test_a_restore_that_was_killed_among_its_renames_is_undone_by_the_next_one(
 def test_a_restore_that_was_killed_after_its_last_rename_counts(
     stack: Stack, place: Processes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else the next restore would bring back the data of before, and delete what came since."""
+    """Otherwise the next restore would restore earlier data, and delete what was stored since."""
     back_up(place, [NAME])
     with monkeypatch.context() as patch:
         begin_with(patch, killed_after('[ -d "$old" ] && [ -z "$(ls -A "$new")" ]'))

@@ -1,4 +1,4 @@
-"""No session of this project waits for ever."""
+"""No session of this project waits forever."""
 
 import time
 from collections.abc import Callable, Iterator

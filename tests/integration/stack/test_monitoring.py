@@ -1,4 +1,4 @@
-"""MONITORING=1 without Docker: Prometheus asks, an alert fires and reaches Alertmanager."""
+"""MONITORING=1 without Docker: Prometheus scrapes, an alert fires and reaches Alertmanager."""
 
 import re
 import subprocess
@@ -231,7 +231,7 @@ def test_the_status_has_what_runs_of_it(monitored: Stack) -> None:
 
 
 def promtool(*arguments: str, program: str = "promtool") -> str:
-    """What it says; fails if it is not content."""
+    """Its output; fails if promtool reports an error."""
     command = [program, *arguments]
     done = subprocess.run(command, cwd=PROJECT_FOLDER, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

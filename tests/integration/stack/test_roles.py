@@ -1,4 +1,4 @@
-"""What each login may do, asked of the real servers."""
+"""The privileges of each login, on the real servers."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -26,13 +26,13 @@ def writer(request: pytest.FixtureRequest, stack: Stack) -> Login:
 
 @pytest.fixture
 def reader(stack: Stack, writer: Login) -> Login:
-    """The login that may only look."""
+    """The read-only login."""
     return stack.settings.reader(writer)
 
 
 @pytest.fixture
 def unlimited(reader: Login) -> Iterator[Connection]:
-    """A reader's session that has taken off whatever a session can: only grants are left."""
+    """A reader's session that has reset every setting that it can: only privileges protect."""
     with closing(psycopg2.connect(**reader)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:

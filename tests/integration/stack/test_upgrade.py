@@ -111,7 +111,7 @@ def kill_at_each_statement(name: str, login: dict[str, Any], variables: dict[str
 def make_as_1_0_0(stack: Stack, service: str, login: dict[str, Any]) -> None:
     """The service's data folder, with a database and rows, as release 1.0.0 made it.
 
-    An upgrade was tried before, and killed again and again while it changed the superuser.
+    An earlier upgrade was killed at each of its steps while it renamed the superuser.
     """
     folder, name, init_sql = SERVICES[service]
     data = stack.folder / "data" / folder

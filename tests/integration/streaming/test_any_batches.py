@@ -1,4 +1,4 @@
-"""Whatever record batches a producer makes: all are read, in bounded memory."""
+"""Whatever record batches a producer sends: all are read, in bounded memory."""
 
 from contextlib import closing
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whatever a producer sends: nothing stops the stream, and each record is found in one place."""
+"""Whatever a producer sends: nothing blocks the stream, and each record is in exactly one table."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""All cases of docs/streaming-bad-input.md on the real path, each beside a valid neighbour."""
+"""All cases of docs/streaming-bad-input.md end to end, each next to a valid record."""
 
 import json
 from datetime import datetime, timezone

@@ -1,4 +1,4 @@
-"""What the reader relies on in a Kafka client: each implementation must pass this."""
+"""What the reader requires of a Kafka client: each implementation must pass this."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -45,7 +45,7 @@ def read_until_drained(reader: Reader) -> None:
 def test_a_topic_is_not_drained_before_its_log_was_compared(
     pipeline: Pipeline, member: Reader
 ) -> None:
-    """A log that was cut off and has grown again may end just where the other one did."""
+    """A log that was truncated and written again may end at the same offset."""
     send(pipeline, pipeline.reading(0), pipeline.reading(1))
     pipeline.validate()
     pipeline.execute("UPDATE stream_offsets SET last_kafka_ms = last_kafka_ms - 1")
@@ -90,7 +90,7 @@ def test_many_offsets_without_a_record_are_not_read_again(
 def test_a_log_that_is_cut_off_during_a_replay(
     stack: Stack, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No row of the records that were read is given to those that have come in their place."""
+    """No row of the records that were read is attributed to those that have replaced them."""
     send(pipeline, *map(pipeline.reading, range(3)))
     pipeline.validate()
     rows = 'SELECT "offset", time FROM sensor_readings WHERE topic = %s ORDER BY 1'

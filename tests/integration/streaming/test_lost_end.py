@@ -1,4 +1,4 @@
-"""Kafka's log has lost its end, and gives offsets twice: noticed also where it has grown again."""
+"""Kafka's log was truncated and reuses offsets: detected even once it is as long as before."""
 
 import signal
 import time
@@ -79,7 +79,7 @@ def test_a_log_that_has_lost_its_end_gives_offsets_twice(stack: Stack, pipeline:
 def test_a_log_that_has_lost_its_end_and_grown_again_is_noticed(
     stack: Stack, pipeline: Pipeline
 ) -> None:
-    """No offset says so: Kafka holds more of them than were read."""
+    """No offset shows it: Kafka holds more of them than were read."""
     send(pipeline, pipeline.reading(0), b"no JSON", pipeline.reading(2))
     pipeline.validate()
     lose_the_end(stack, pipeline.topic, 0, 1)
@@ -122,7 +122,7 @@ def test_a_validator_that_reads_notices_it_too(stack: Stack, pipeline: Pipeline)
 def test_that_kafka_is_slow_to_say_where_to_go_on_is_no_silence(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else all would be doubted once more, and nothing be read for ever."""
+    """Otherwise everything would become doubtful again, and nothing would ever be read."""
 
     def be_slow(bootstrap: str, name: str) -> Topic:
         time.sleep(1.1)

@@ -1,4 +1,4 @@
-"""Kafka has lost records: this is said, and --accept-loss goes on with what is there."""
+"""Kafka has lost records: the validator says so, and --accept-loss continues with the rest."""
 
 import time
 import uuid
@@ -83,7 +83,7 @@ def test_what_the_database_refuses_is_said_and_nothing_moves(table: Table) -> No
 
 
 def test_rows_beyond_the_offset_are_set_aside_too(table: Table) -> None:
-    """Where somebody has set the offset back: Kafka gives their offsets again as well."""
+    """After somebody has reset the offset: Kafka assigns their offsets again as well."""
     table.write(*map(table.reading, range(4)))
     table.execute("UPDATE stream_offsets SET next_offset = 2 WHERE partition = 0")
     assert accept_loss(table.writer.database, table.topic, 0, Offset(table.topic.id, 2), 1)
@@ -151,7 +151,7 @@ def test_an_offset_that_has_expired_may_be_given_again(table: Table) -> None:
 
 @pytest.mark.parametrize("is_of_this_topic", [True, False])
 def test_a_member_that_comes_too_late_accepts_nothing(table: Table, is_of_this_topic: bool) -> None:
-    """What it has seen is no longer so: another member has accepted the loss and gone on."""
+    """What it has read is outdated: another member has accepted the loss and continued."""
     table.write(table.reading(0), table.reading(1), table.reading(2))
     before = table.rows(OFFSETS), table.rows(ROWS)
     database, other = table.writer.database, Topic(table.topic.name, str(uuid.uuid4()))

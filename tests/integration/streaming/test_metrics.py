@@ -1,4 +1,4 @@
-"""--metrics-port: what Prometheus is told is what the database and Kafka have."""
+"""--metrics-port: the metrics equal what the database and Kafka have."""
 
 import subprocess
 import time
@@ -118,7 +118,7 @@ def test_a_taken_port_is_one_sentence(pipeline: Pipeline) -> None:
 
 
 def test_each_retry_is_counted() -> None:
-    """No server fails exactly twice on demand: the answers are made up here."""
+    """No server fails exactly twice on demand, so its answers are simulated."""
     server = Server("a server for test_metrics", Event())
     answers = iter([OSError("away"), OSError("away")])
 

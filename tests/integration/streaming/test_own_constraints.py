@@ -1,4 +1,4 @@
-"""What somebody's own constraints and triggers refuse is quarantined; all else is stored."""
+"""Rows that a user's own constraints and triggers reject are quarantined; all others are stored."""
 
 import pytest
 

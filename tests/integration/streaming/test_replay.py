@@ -1,4 +1,4 @@
-"""stream_validator.py --replay: the result is that of a first reading by the rules of today."""
+"""stream_validator.py --replay: the result is that of a first reading by today's rules."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Retention: what it takes is counted, so that the ledger still says that nothing is missing."""
+"""Retention counts the rows that it deletes, so the ledger still balances."""
 
 from contextlib import closing
 from datetime import timedelta
@@ -80,7 +80,7 @@ def test_nor_a_record_whose_kafka_timestamp_is_in_the_future(table: Table) -> No
 
 
 def test_nor_by_way_of_a_duplicate_or_a_conflict(table: Table) -> None:
-    """They find no stored reading with their key any more; it is no reason to take its place."""
+    """The reading with their key has expired; they must not be stored in its place."""
     then = table.begin - timedelta(days=40)
     made = then.isoformat()
     values = [table.reading(0, timestamp=made, humidity=humidity) for humidity in (50, 50, 51)]

@@ -84,7 +84,7 @@ def test_the_arrival_of_a_record_stays_what_it_was(table: Table) -> None:
 
 
 def test_a_reading_of_long_ago_stays_valid(table: Table) -> None:
-    """It came in time; that the replay comes late must not matter."""
+    """It arrived in time; when it is replayed must not matter."""
     batch = table.batch(table.reading(1)).validate({})
     table.writer.write(batch)
     batch.received_ms += 2 * rules.OLDEST_MS

@@ -1,4 +1,4 @@
-"""One row of quarantine stands for a batch that could not be read, until it can be read."""
+"""One row in quarantine stands for a record batch that could not be read, until it can be read."""
 
 from contextlib import closing
 

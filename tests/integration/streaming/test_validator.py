@@ -184,7 +184,7 @@ def test_gaps_are_passed_but_loss_is_said(pipeline: Pipeline) -> None:
 
 
 def test_a_topic_recreated_while_the_database_is_waited_for_is_noticed(pipeline: Pipeline) -> None:
-    """The offset that comes next exists in the new topic too: nothing else would tell."""
+    """The next offset exists in the new topic too: only the topic id shows the difference."""
     validator = pipeline.start_validator()
     pipeline.send(pipeline.reading(0))
     pipeline.wait_until_read(1)

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-# Texts with the characters that databases and parsers stumble over among them.
+# Texts that include the characters that often break databases and parsers.
 text = st.text(st.characters() | st.sampled_from("\x00\x01\ud800\\\"'\t\n,\u2028🌡"), max_size=20)
 leaf = st.none() | st.booleans() | st.integers() | st.floats() | text
 anything = st.recursive(leaf, lambda inner: st.lists(inner) | st.dictionaries(text, inner))

@@ -1,4 +1,4 @@
-"""What Kafka's cleaner leaves behind, and control batches: passed, with the records around them."""
+"""Batches that Kafka's log cleaner has emptied, and control batches, are skipped."""
 
 import struct
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""What a broker says of its topics while it starts; a real one does so for a moment only."""
+"""A broker's answers about its topics while it starts, which a real one gives only briefly."""
 
 from typing import Any
 

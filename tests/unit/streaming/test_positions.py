@@ -1,7 +1,7 @@
 """Whatever the group, the network and kill -9 do, every record is stored once: checked on a model.
 
-Two members read one log of three partitions. The database is a model of the real one: it takes a
-batch only if it begins where the partition stands (the fence). Positions is the real thing.
+Two members read a topic of three partitions. The database is a model of the real one: it accepts a
+batch only if it begins at the stored offset (the fence). Positions is the real class.
 """
 
 from typing import Any
@@ -37,7 +37,7 @@ class Member:
 
 
 class ExactlyOnce(RuleBasedStateMachine):
-    """Moves of the world in any order; the invariants hold after each."""
+    """Events in any order; the invariants hold after each."""
 
     @initialize()
     def start(self) -> None:

@@ -1,4 +1,4 @@
-"""A batch is validated record by record; one that is too much at once is halved without a loss."""
+"""A batch is validated record by record; one that is too large is halved without a loss."""
 
 import json
 import uuid

@@ -1,4 +1,4 @@
-"""What cannot run without the Timescale licence is at least read: statements and their numbers."""
+"""SQL that needs the Timescale licence cannot run here; its text and its numbers are checked."""
 
 import re
 from datetime import timedelta
@@ -28,7 +28,7 @@ def test_nothing_drops_chunks_without_counting_their_rows() -> None:
 
 @pytest.mark.parametrize("name", [path.stem for path in (SQL_FOLDER / "stream").glob("*.sql")])
 def test_a_search_or_deletion_of_readings_names_bounds_of_time(name: str) -> None:
-    """As parameters, which are constants to the planner: other chunks are left alone."""
+    """As parameters, which are constants for the planner: this enables chunk exclusion."""
     sql = read_sql(f"stream/{name}")
     if re.search(r"(FROM|JOIN) sensor_readings\b", sql):
         assert re.search(r"time BETWEEN %\(\w+\)s AND %\(\w+\)s", sql)

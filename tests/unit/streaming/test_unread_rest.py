@@ -1,4 +1,4 @@
-"""For which offsets the row of a batch that could not be read stands."""
+"""Which offsets the row of an unreadable record batch stands for."""
 
 import struct
 from datetime import datetime, timezone

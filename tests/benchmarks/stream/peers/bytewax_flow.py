@@ -1,4 +1,4 @@
-"""Bytewax with a sink of our own, for it has none for PostgreSQL: at least once, too."""
+"""Bytewax with a sink of our own, as it has none for PostgreSQL: at least once, too."""
 
 import sys
 from typing import Any

@@ -1,7 +1,7 @@
 """One INSERT per record with autocommit, duplicates remembered in memory.
 
-kafka-python tells Kafka every 5 s how far it has come: a crash repeats what came in between, and
-the duplicates among it are stored, or refused with an error that ends it.
+kafka-python commits offsets every 5 s: after a crash, the records since the last commit are read
+again, and duplicates are stored, or rejected with an error that ends it.
 """
 
 import sys

@@ -28,7 +28,7 @@ def kill(learner: Learner) -> None:
 
 
 def restart(learner: Learner) -> None:
-    """Stop the server in good order and start it."""
+    """Stop the server gracefully and start it."""
     learner.stack.restart("my_postgres")
 
 
