@@ -26,7 +26,7 @@ def kill_at_random_moments(run: Run) -> None:
 
 
 class KillAtCommit:
-    """Kills the validator when it commits a batch: before the server receives the COMMIT, or after."""
+    """Kills the validator when it commits a batch: before the server gets the COMMIT, or after."""
 
     def __init__(self, run: Run, after: bool) -> None:
         self.run = run

@@ -30,7 +30,7 @@ SMALL_DISK = "64m"
 
 
 def become(script: str, environment: dict[str, str], arguments: list[str], log: str) -> None:
-    """What a forked process does: run as `python stream_validator.py ...` and write to a log file."""
+    """What a forked process does: run as `python stream_validator.py ...`, write to a log file."""
     os.environ.update(environment)
     with open(log, "ab", buffering=0) as file:
         os.dup2(file.fileno(), sys.stdout.fileno())

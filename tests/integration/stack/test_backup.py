@@ -152,7 +152,7 @@ def test_without_a_time_all_that_is_archived_comes_back(stack: Stack, place: Pro
 
 
 def test_a_later_moment_than_the_restored_one_is_not_lost(stack: Stack, place: Processes) -> None:
-    """After a restore to too early a moment, later data can still be restored, on another timeline."""
+    """After a restore to too early a moment, later data is still there, on another timeline."""
     back_up(place, [NAME])
     early = now()
     run(stack, "night 5")
