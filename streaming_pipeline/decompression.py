@@ -57,7 +57,7 @@ def _gzip(data: memoryview) -> Iterator[bytes]:
         while not decoder.eof:
             piece = decoder.decompress(rest, PIECE)
             if not piece and not decoder.eof and not decoder.unconsumed_tail:
-                raise EOFError("the gzip stream is cut off")
+                raise EOFError("the gzip stream is truncated")
             rest = decoder.unconsumed_tail
             yield piece
         rest = decoder.unused_data
@@ -91,7 +91,7 @@ def _lz4(data: memoryview) -> Iterator[bytes]:
         piece = decoder.decompress(rest, PIECE)
         rest = b""
         if not piece and decoder.needs_input and not decoder.eof:
-            raise EOFError("the lz4 frame is cut off")
+            raise EOFError("the lz4 frame is truncated")
         yield piece
 
 

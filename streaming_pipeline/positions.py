@@ -140,7 +140,7 @@ def resume_at(next_offset: int, same_topic: bool, held: Held, replaced: bool = F
     if not same_topic:
         raise Lost("the topic was deleted and recreated since (another topic id)", held.first)
     if replaced:
-        raise Lost("Kafka's log was cut off before that and has grown again", held.first)
+        raise Lost("Kafka's log was truncated before that and written again", held.first)
     if not held.first <= next_offset <= held.end:
         raise Lost(f"Kafka holds {held.first} to {held.end}", held.first)
     return next_offset

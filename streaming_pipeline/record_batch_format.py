@@ -63,7 +63,7 @@ class _Reading:
             records, _ = self.parse(rest, is_last=True)
             yield records
             if self.left or self.skip:
-                raise EOFError("the batch is cut off")
+                raise EOFError("the record batch is truncated")
 
     def parse(self, buffer: bytes, is_last: bool = False) -> tuple[list[Record], int]:
         """The complete records in `buffer`, and where the next one begins."""

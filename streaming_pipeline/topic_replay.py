@@ -164,9 +164,9 @@ def refuse_another_record(partition: int, stored: offsets.Offset, stretch: Stret
     """Raise StackError if the stretch has another record in place of the last one read."""
     if stored.last and stored.last.is_replaced(stretch):
         raise StackError(
-            f"Kafka no longer holds all that was read of partition {partition}: its log was cut "
-            f"off before offset {stored.next} and has grown again. What is in the database stays "
-            "as it is."
+            f"Kafka no longer holds all that was read of partition {partition}: its log was "
+            f"truncated before offset {stored.next} and written again. What is in the database "
+            "stays as it is."
         )
 
 

@@ -88,9 +88,9 @@ def test_a_log_that_has_lost_its_end_and_grown_again_is_noticed(
     before = pipeline.rows(rows)
 
     _, err = ended(pipeline.start_validator("--exit-when-idle", "0.5"), 1)
-    assert "up to offset 3, but Kafka's log was cut off before that and has grown again" in err
+    assert "up to offset 3, but Kafka's log was truncated before that and written again" in err
     _, err = ended(pipeline.start("streaming_pipeline/replay.py"), 1)
-    assert "its log was cut off before offset 3 and has grown again" in err
+    assert "its log was truncated before offset 3 and written again" in err
     assert pipeline.ledger() == (3, 3, 0)
     assert pipeline.rows(rows) == before
 
@@ -115,7 +115,7 @@ def test_a_validator_that_reads_notices_it_too(stack: Stack, pipeline: Pipeline)
         time.sleep(0.1)
     validator.send_signal(signal.SIGCONT)
     _, err = ended(validator, 1)
-    assert "up to offset 2, but Kafka's log was cut off before that and has grown again" in err
+    assert "up to offset 2, but Kafka's log was truncated before that and written again" in err
     assert pipeline.ledger() == (2, 2, 0)
 
 
@@ -178,5 +178,5 @@ def test_a_replay_reads_on_until_it_has_come_to_the_last_record(
     pausing_replay: Replay, pipeline: Pipeline
 ) -> None:
     pipeline.execute("UPDATE stream_offsets SET last_kafka_ms = last_kafka_ms - 1")
-    with pytest.raises(StackError, match="has grown again"):
+    with pytest.raises(StackError, match="written again"):
         pausing_replay.run()

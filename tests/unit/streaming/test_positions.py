@@ -274,7 +274,7 @@ def test_records_are_lost_where_kafka_no_longer_holds_the_next(
 
 
 def test_where_records_were_replaced_all_that_kafka_holds_is_read_again() -> None:
-    with pytest.raises(Lost, match=r"^Kafka's log was cut off before that") as lost:
+    with pytest.raises(Lost, match=r"^Kafka's log was truncated before that") as lost:
         resume_at(7, True, Held(5, 8), replaced=True)
     assert lost.value.resume_at == 5
 
