@@ -115,7 +115,7 @@ if ! replay; then
 fi
 end_server
 if ! LC_ALL=C pg_controldata "$new" | grep -q "^Database cluster state: *shut down$"; then
-    echo "The restored server did not stop in good order:" "$(tail -n 1 "$log")" >&2
+    echo "The restored server did not shut down cleanly:" "$(tail -n 1 "$log")" >&2
     exit 1
 fi
 mv "$private/conf" "$conf"

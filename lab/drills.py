@@ -123,7 +123,7 @@ def zombie(trial: Trial, producer: KafkaProducer) -> None:
 
 
 def rebalance(trial: Trial, producer: KafkaProducer) -> None:
-    """A second consumer joins the group; then the first leaves it in good order."""
+    """A second consumer joins the group; then the first leaves it gracefully."""
     trial.start()
     feed_until(trial, producer, lambda: len(trial.rows()[0]) > 1)
     first = trial.processes[0]

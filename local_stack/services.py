@@ -1,6 +1,6 @@
 """The seven services as plain processes: the process equivalent of docker-compose.yml.
 
-`services()` is the table; postgres.py, kafka.py and airflow.py beside this file have what each kind
+`services()` is the table; postgres.py, kafka.py and airflow.py in this folder have what each kind
 of service needs on disk; monitoring.py has the three that MONITORING=1 adds.
 tests/acceptance/compose/ checks that this table and docker-compose.yml say the same.
 """

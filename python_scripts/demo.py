@@ -65,7 +65,7 @@ def run_batch(settings: Settings) -> None:
 
 
 def run_stream(seconds: int) -> None:
-    """Run simulator and validator side by side, as one would in two terminals."""
+    """Run simulator and validator at the same time, as one would in two terminals."""
     stderr.print(f"\nStream: sensors send for {seconds} s, the validator stores what they send")
     commands = {
         "What the simulator sent": ["sensor_simulator.py", "--duration", str(seconds)],

@@ -1,4 +1,4 @@
-"""`make test`: what failed beside other tests runs once more, alone and on fresh servers.
+"""`make test`: a test that failed together with others runs once more, alone, on fresh servers.
 
 A test that then passes is reported: it needs too much of the machine, or is flaky. One that fails
 twice fails the run. The tests of its file or folder run with it, as they may depend on each other;
@@ -40,7 +40,7 @@ def main() -> int:
     runs = [subprocess.run([*command, *alone(name, failed)], check=False) for name in units]
     status = max(run.returncode for run in runs)
     if status == 0:
-        print("Passed alone, failed beside others:", *failed, sep="\n  ")
+        print("Passed alone, failed together with others:", *failed, sep="\n  ")
     return status
 
 

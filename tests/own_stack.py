@@ -1,4 +1,4 @@
-"""A stack beside the user's: ports and a folder of its own, gone without a trace afterwards.
+"""A stack separate from the user's: with its own ports and folder, and deleted afterwards.
 
 Tests, drills and benchmarks run on such a one, so that none of them meets the user's data.
 """

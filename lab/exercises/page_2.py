@@ -38,7 +38,7 @@ def grade_hourly(lab: Lab) -> None:
 
 
 def grade_one_chunk(lab: Lab) -> None:
-    """The view's plan reads one chunk of several, by way of the hypertable."""
+    """The view's plan reads one chunk of several, through the hypertable."""
     with lab.looking("timeseries_db") as cursor:
         expect_object(cursor, "timeseries_db", "lab.hourly")
         expect_object(cursor, "timeseries_db", "lab.one_hour")

@@ -117,7 +117,7 @@ SCHEMA_DRIFT = Incident(
     "vendors say that they have sent their full lists.",
     hints=(
         "The batch's report has the rejections by vendor and reason. Which vendor stands out?",
-        "Look at raw_data of that vendor's quarantined rows, beside those of an earlier batch.",
+        "Compare raw_data of that vendor's quarantined rows with that of an earlier batch.",
         "The evidence is the field's new name. Let batch_pipeline/rules.py take it for price, "
         "raise RULE_VERSION, and run python batch_pipeline/reprocess.py with the batch's id.",
     ),

@@ -4,7 +4,7 @@ A DAG file: copy it to dags/ to see it in Airflow. Its tables are in the schema 
 
 Wrong:  a load that is run again appends again (doubled): after a crash between the commit and
         Airflow's note of it, and when somebody clears the task. A second run of the day leaves the
-        first one's rows beside its own, with other prices (wrong). And each XCom is a row of
+        first one's rows next to its own, with other prices (wrong). And each XCom is a row of
         Airflow's own database, which grows with every product of every run.
 Fails:  kill, clear, again
 """

@@ -76,7 +76,7 @@ class Moments:
 
 
 def wait_until_another_waits(cursor: Cursor) -> None:
-    """Wait until a session waits for a lock: proof that it was not let in beside this one."""
+    """Wait until a session waits for a lock: proof that the two do not run concurrently."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         cursor.execute(

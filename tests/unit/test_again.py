@@ -33,7 +33,7 @@ def test_the_second_run_decides(tmp_path: Path, now: str, status: int) -> None:
     (tmp_path / "test_it.py").write_text(f"def test_one():\n    assert {now}\n")
     done = again(tmp_path, "test_it.py::test_one")
     assert done.returncode == status, done.stdout
-    assert ("failed beside others" in done.stdout) == (status == 0)
+    assert ("failed together with others" in done.stdout) == (status == 0)
 
 
 def test_its_neighbours_run_with_it(tmp_path: Path) -> None:

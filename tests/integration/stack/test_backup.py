@@ -342,7 +342,7 @@ def test_a_restored_server_that_does_not_stop_in_good_order_is_refused(
     before = batches(stack)
     with monkeypatch.context() as patch:
         begin_with(patch, 'kill() { [ "$1" != -INT ] || set -- -KILL "$2"; command kill "$@"; }')
-        with pytest.raises(StackError, match=r"(?s)did not stop in good order.*as it was"):
+        with pytest.raises(StackError, match=r"(?s)did not shut down cleanly.*as it was"):
             restore(place, [NAME], None)
     stack.up(NAME)
     assert batches(stack) == before

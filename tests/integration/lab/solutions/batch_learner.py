@@ -60,7 +60,7 @@ class BatchLearner:
         run_id: str = "",
         day: date | None = None,
     ) -> str:
-        """A whole run; its batch. Vendors that are `expected` beside `vendors` do not answer."""
+        """A whole run; its batch. Other vendors that are `expected` do not answer."""
         self.runs += 1
         vendors = list(vendors)
         records = {vendor: scraper.scrape(vendor, count, seed) for vendor in vendors}
