@@ -24,9 +24,9 @@ try:
     from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context, task
     from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-    # run_immediately: switching a new DAG on late must not run the 02:00 that was missed. It only
-    # counts while the DAG has no automated run. After one (a backfill's is one, too) Airflow runs
-    # the newest missed night, and only that: this is what catchup=False means to it.
+    # run_immediately: unpausing a new DAG must not run the 02:00 that was missed. This applies only
+    # until the DAG has an automated run (a backfill's counts). From then on, Airflow runs the
+    # latest missed night and no other: that is the effect of catchup=False.
     WHEN: dict[str, Any] = {
         "schedule": CronTriggerTimetable("0 2 * * *", timezone="UTC", run_immediately=timedelta(0))
     }
@@ -129,7 +129,7 @@ def product_batch_pipeline() -> None:
         with database() as connection:
             return steps.land(connection, batch_id, vendor, records)
 
-    # all_done: a vendor that failed does not hold up the others.
+    # all_done: a vendor that failed does not block the others.
     @task(trigger_rule="all_done")
     def load_to_raw_zone() -> list[Work]:
         """Copy what was landed to raw_products, exactly as received; cut large batches in slices.

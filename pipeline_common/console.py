@@ -76,7 +76,7 @@ def run(app: typer.Typer) -> None:
         finally:
             if imports_took_ctrl_c:
                 signal.signal(signal.SIGINT, end_at_once)
-            sys.stdout.flush()  # now, where a failure can still be said
+            sys.stdout.flush()  # now, while a failure can still be reported
     except ValidationError as error:
         [wrong, *_] = error.errors()
         name = ".".join(map(str, wrong["loc"])).upper()

@@ -1,4 +1,4 @@
-"""The one way in which this project connects to PostgreSQL."""
+"""How this project connects to PostgreSQL, everywhere."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 
 CONNECT_SECONDS = 5
-SILENT_SECONDS = 60  # a server that does not acknowledge data for so long counts as gone
+SILENT_SECONDS = 60  # a server that does not acknowledge data for this long is considered dead
 
 
 def connect(login: dict[str, Any], application_name: str, **limits: int) -> Connection:
@@ -29,10 +29,10 @@ def connection_arguments(
 ) -> dict[str, Any]:
     """libpq's parameters for a login (host, port, user, password, dbname).
 
-    `login` may hold any other parameter of libpq, such as sslmode. No statement runs longer than
-    `statement_seconds` or waits longer than `lock_seconds` for a lock. A transaction in which the
-    client is idle for `idle_seconds` is ended by the server, so that a client that vanished
-    keeps no lock. Times are in UTC.
+    `login` may have any other parameter of libpq, such as sslmode. No statement runs longer than
+    `statement_seconds` or waits longer than `lock_seconds` for a lock. The server ends a
+    transaction in which the client is idle for `idle_seconds`, so that a client that vanished holds
+    no lock. Times are in UTC.
     """
     options = {
         "statement_timeout": f"{statement_seconds}s",

@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     timescale_password: str = "timeseries_pass"  # noqa: S105 - learning default
     timescale_database: str = "timeseries_db"
 
-    # the same two logins on both servers; sql/roles.sql has what each role may do
+    # the same two logins on both servers; sql/roles.sql has the privileges of each role
     pipeline_reader_password: str = "reader_pass"  # noqa: S105 - learning default
     pipeline_admin_password: str = "admin_pass"  # noqa: S105 - learning default
 
@@ -91,7 +91,7 @@ class Settings(BaseSettings):
         }
 
     def reader(self, login: dict[str, Any]) -> dict[str, Any]:
-        """The same database as the login that may only read."""
+        """The same database as the read-only login."""
         return login | {"user": "pipeline_reader", "password": self.pipeline_reader_password}
 
     def admin(self, login: dict[str, Any]) -> dict[str, Any]:
@@ -100,5 +100,5 @@ class Settings(BaseSettings):
 
     @cached_property
     def airflow_url(self) -> str:
-        """Where a browser finds Airflow."""
+        """The URL of Airflow's web interface."""
         return f"http://localhost:{self.airflow_port}"

@@ -95,7 +95,7 @@ def _in_words(value: object, form: str) -> object:
 def _break_texts(
     columns: list[list[object]], headers: Sequence[str], texts: list[int], width: int
 ) -> bool:
-    """Break texts until the table is no wider than `width`; False if no table can be so narrow."""
+    """Wrap texts until the table is no wider than `width`; False if no table can be so narrow."""
     cells = [[str(value) for value in (h, *c)] for h, c in zip(headers, columns, strict=True)]
     lengths = [max(map(len, column)) for column in cells]
     words = [

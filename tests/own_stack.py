@@ -1,6 +1,6 @@
 """A stack separate from the user's: with its own ports and folder, and deleted afterwards.
 
-Tests, drills and benchmarks run on such a one, so that none of them meets the user's data.
+Tests, drills and benchmarks use such a stack, so that none of them touches the user's data.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""`make test` runs two files of tests at a time: which go together, and the longest first.
+"""`make test` runs two files of tests in parallel, the longest first.
 
 A file's tests stay on one worker of pytest-xdist, in their order; so do those of the folders below,
 whose fixtures start what there is only one of (a Docker engine, a whole stack with Airflow).

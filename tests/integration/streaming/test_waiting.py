@@ -123,7 +123,7 @@ def test_a_database_that_was_restored_meanwhile_is_given_the_records_again(
 def test_polls_that_are_all_slow_still_get_on(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a slow poll has brought is read again, as after any silence; but only once."""
+    """The records of a slow poll are read again, as after any silence; but only once."""
     monkeypatch.setattr(reader, "SILENCE_SECONDS", 0.0)  # so every poll is a slow one
     stopping = Event()
     validator = validation_loop.Validator(
@@ -149,7 +149,7 @@ def test_polls_that_are_all_slow_still_get_on(
 def test_a_database_that_goes_before_the_first_batch_is_written_is_waited_for(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It has answered the reader, which counts for the writer: the wait for it has no end."""
+    """It has answered the reader, which counts for the writer, too: its wait is unlimited."""
     patience = 0.5
     hasty = partial(Database, first_answer_seconds=patience)
     monkeypatch.setattr(validation_loop, "Database", hasty)

@@ -22,7 +22,7 @@ CREATE TRIGGER be_slow BEFORE INSERT ON sensor_readings FOR EACH ROW EXECUTE FUN
 
 
 def test_a_server_that_does_not_answer_is_given_up(table: Table) -> None:
-    """No time limit of the server's own ends this."""
+    """No timeout of the server ends this."""
     with closing(psycopg2.connect(**table.login)) as connection:
         with (
             pytest.raises(psycopg2.errors.QueryCanceled, match="not done in 1 s"),
@@ -126,7 +126,7 @@ def test_equal_json_numbers_and_another_order_of_keys_are_a_duplicate(table: Tab
 def test_a_database_that_is_read_only_for_a_while_is_waited_for(
     table: Table, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As after a failover, until the replica has become the primary."""
+    """As after a failover, until the standby is promoted."""
     table.write(table.reading(1))
     name = table.login["dbname"]
     table.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
