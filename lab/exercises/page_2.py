@@ -56,7 +56,7 @@ def grade_index(lab: Lab) -> None:
     with lab.looking("pipeline_db") as cursor:
         expect_object(cursor, "pipeline_db", "lab.prices")
         count, some = rows(cursor, "SELECT count(*), max(product_id) FROM lab.prices")[0]
-        found = f"lab.prices has {counted(count, 'row')}; it needs at least {FEWEST_PRICES}."
+        found = f"lab.prices has {counted(count, 'row')}; it needs at least {FEWEST_PRICES:,}."
         expect(count >= FEWEST_PRICES, found)
         plan = plan_of(cursor, "SELECT * FROM lab.prices WHERE product_id = %(some)s", some=some)
     how = {node["Node Type"] for node in plan}

@@ -35,7 +35,7 @@ def grade_dearest(lab: Lab) -> None:
     with lab.looking("pipeline_db") as cursor:
         [(count,)] = rows(cursor, "SELECT count(*) FROM clean_products")
         nodes = plan_of(cursor, query)
-    found = f"The clean zone has {counted(count, 'row')}: fewer than {ENOUGH_ROWS}."
+    found = f"The clean zone has {counted(count, 'row')}: fewer than {ENOUGH_ROWS:,}."
     expect(count >= ENOUGH_ROWS, found)
     types = [node["Node Type"] for node in nodes]
     expect("Seq Scan" not in types, "PostgreSQL reads the whole table: Seq Scan.")

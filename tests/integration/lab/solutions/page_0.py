@@ -87,8 +87,8 @@ SOLUTIONS = {
     "survives": Solutions(
         write_then_restart("my_postgres", "my_timescaledb"),
         {
-            "nothing restarted": (write_then_restart(), "none from before"),
-            "one server only": (write_then_restart("my_timescaledb"), "none from before"),
+            "nothing restarted": (write_then_restart(), "none older than"),
+            "one server only": (write_then_restart("my_timescaledb"), "none older than"),
         },
     ),
     "sizes": Solutions(

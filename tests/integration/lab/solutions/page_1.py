@@ -86,7 +86,7 @@ SOLUTIONS = {
         beat(OUTAGE),
         {
             "no restart": (beat(OUTAGE, restarted=False), "the server did not start"),
-            "too few": (beat(OUTAGE, before=2, after=2, restarted=False), "of 10 at least"),
+            "too few": (beat(OUTAGE, before=2, after=2, restarted=False), "needs at least 10"),
             "the whole time": (
                 beat("CREATE VIEW lab.outage AS SELECT max(at) - min(at) AS away FROM lab.beats"),
                 "are not what the database holds",

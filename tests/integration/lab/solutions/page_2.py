@@ -66,7 +66,7 @@ SOLUTIONS = {
             ),
             "some rows only": (
                 readings(TABLE, BY_THE_HOUR, FILL + " AND temperature > 20"),
-                "readings are only in",
+                "only the sample data has",
             ),
         },
     ),
@@ -92,7 +92,7 @@ SOLUTIONS = {
                     FILL,
                     "CREATE VIEW lab.one_hour AS SELECT * FROM lab.hourly",
                 ),
-                "lab.hourly has 1 chunks",
+                "lab.hourly has 1 chunk.",
             ),
             "no rows": (
                 readings(
@@ -117,7 +117,7 @@ SOLUTIONS = {
             ),
             "few rows": (
                 products(PRICES.format(10), "CREATE INDEX ON lab.prices (product_id)"),
-                "of 100000 at least",
+                "needs at least 100,000",
             ),
         },
     ),

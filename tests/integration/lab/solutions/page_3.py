@@ -310,7 +310,7 @@ SOLUTIONS = {
         members(2, *range(6)),
         {
             "one member": (members(1, *range(6)), "has 1 member now"),
-            "two partitions": (members(2, 0, 2), "1 have a partition"),
+            "two partitions": (members(2, 0, 2), "in their partitions: 1"),
         },
         start=make_topic,
     ),
@@ -338,9 +338,9 @@ SOLUTIONS = {
     "catch_up": Solutions(
         WAITED,
         {
-            "did not wait": (NOT_WAITED, "0 waited"),
+            "did not wait": (NOT_WAITED, "or more: 0."),
             "some are unread": (and_then(WAITED, send_some), "14 records behind"),
-            "one is lost": (and_then(WAITED, lose_one), "but 9 are stored"),
+            "one is lost": (and_then(WAITED, lose_one), "stored: 9"),
         },
         start=make_topic,
     ),

@@ -282,7 +282,7 @@ SOLUTIONS = {
     "dearest": Solutions(
         index,
         {
-            index_on_few_rows: "fewer than 1000",
+            index_on_few_rows: "fewer than 1,000",
             index_of_name: "Seq Scan",
             index_of_category: "filters or sorts",
             index_of_price: "filters or sorts",
