@@ -157,11 +157,14 @@ def cpu(process: psutil.Process) -> float:
 def database_cpu(stack: Stack) -> float:
     """CPU seconds of TimescaleDB: of its sessions, past and present, and of its own workers."""
     server = psutil.Process(stack.pid("my_timescaledb"))
-    total = cpu(server)
-    for session in server.children():
-        with suppress(psutil.NoSuchProcess):
-            total += cpu(session)
-    return total
+    while True:
+        past = cpu(server)
+        present = 0.0
+        for session in server.children():
+            with suppress(psutil.NoSuchProcess):
+                present += cpu(session)
+        if cpu(server) == past:  # else one has ended in between, and would be in neither
+            return past + present
 
 
 def peak_mb(process: psutil.Process) -> float:
