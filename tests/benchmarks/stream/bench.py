@@ -24,8 +24,10 @@ import typer
 
 from local_stack.stack import Stack
 from pipeline_common.console import run, stderr
+from pipeline_common.errors import StackError
 from tests.benchmarks.stream.contenders import CONTENDERS, keep_reference, time_validators
 from tests.benchmarks.stream.lab import empty_database, server_versions
+from tests.benchmarks.stream.peers import packages
 from tests.benchmarks.stream.repeated import measure_repeated
 from tests.benchmarks.stream.report import (
     LIMIT,
@@ -41,7 +43,7 @@ from tests.own_stack import stack_of_its_own
 
 OURS_TOO = [TWO, "read: kafka-python", "read and validate: kafka-python"]
 PEERS = ["confluent-kafka + COPY", "aiokafka + asyncpg", "Bytewax", "Quix Streams", "Kafka Connect"]
-PEERS += ["read: confluent-kafka"]
+PEERS += ["Telegraf", "read: confluent-kafka"]
 
 app = typer.Typer(help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -57,6 +59,16 @@ def measure(stack: Stack, records: int, others: list[str]) -> list[Figure]:
             with empty_database(stack, topic) as place, stderr.status(f"{name} runs"):
                 figures.append(say(Figure(name, records, CONTENDERS[name](place, reference))))
     return figures
+
+
+def peers_here() -> list[str]:
+    """All peers; without Telegraf where it cannot be built, for the project itself needs no Go."""
+    try:
+        packages.telegraf()
+    except StackError as error:
+        stderr.print(f"Telegraf is left out. {error}")
+        return [name for name in PEERS if name != "Telegraf"]
+    return PEERS
 
 
 def say(figure: Figure) -> Figure:
@@ -76,7 +88,7 @@ def main(
     """Measure everything; ours and the limit also on a tenth and on ten times the records."""
     sizes = {
         records // 10: ["naive"] if peers else [],  # it would take ten minutes on all
-        records: OURS_TOO + (PEERS if peers else []),
+        records: OURS_TOO + (peers_here() if peers else []),
         records * 10: [],
     }
     with stack_of_its_own("bench", "my_timescaledb", "my_kafka") as stack:

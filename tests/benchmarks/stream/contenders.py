@@ -5,6 +5,7 @@ returns what it took to store as much.
 """
 
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import psycopg2
 from kafka import KafkaConsumer, TopicPartition
 
+from pipeline_common.errors import StackError
 from tests.benchmarks.stream.lab import Cost, Place, asking, time_processes
 from tests.benchmarks.stream.peers import packages
 from tests.benchmarks.stream.report import LIMIT, TWO
@@ -22,6 +24,8 @@ VALIDATOR = [sys.executable, "streaming_pipeline/stream_validator.py"]
 TABLES = ("sensor_readings", "sensor_readings_invalid")
 
 COUNT_READ = "SELECT coalesce(sum(records), 0) FROM stream_offsets"
+COUNT_TIMELESS = """
+SELECT count(*) FROM sensor_readings_invalid WHERE 'timestamp_missing' = ANY (issues)"""
 COUNT_ROWS = """
 SELECT (SELECT count(*) FROM sensor_readings) + (SELECT count(*) FROM sensor_readings_invalid)"""
 LAST_READINGS = """
@@ -39,6 +43,10 @@ SELECT count(*) FROM unnest(%s, %s) AS last (partition, "offset")
 JOIN landing ON __connect_topic = %s AND __connect_partition = last.partition
             AND __connect_offset = last."offset" """
 
+# Telegraf's own table
+READINGS_ARE_THERE = "SELECT to_regclass('readings') IS NOT NULL"
+COUNT_READINGS = "SELECT count(*) FROM readings"
+
 
 class Reference(NamedTuple):
     """What the validator has stored of a topic."""
@@ -46,6 +54,7 @@ class Reference(NamedTuple):
     records: int
     folder: Path  # the rows of each table, as COPY reads them
     rows: int  # in both tables
+    timeless: int  # records without a timestamp
     last_times: list[Any]  # of the last reading of each partition
     last_sensors: list[str]
 
@@ -68,8 +77,10 @@ def keep_reference(place: Place, records: int, folder: Path) -> Reference:
                 cursor.copy_expert(f"COPY ({query}) TO STDOUT", file)
         cursor.execute(COUNT_ROWS)
         rows = cursor.fetchone()[0]
+        cursor.execute(COUNT_TIMELESS)
+        timeless = cursor.fetchone()[0]
         cursor.execute(LAST_READINGS)
-        return Reference(records, folder, rows, *cursor.fetchone())
+        return Reference(records, folder, rows, timeless, *cursor.fetchone())
 
 
 def time_copy(place: Place, reference: Reference) -> Cost:
@@ -110,6 +121,24 @@ def time_connect(place: Place, _: Reference) -> Cost:
         return time_processes(place, [command], done)
 
 
+def time_telegraf(place: Place, reference: Reference) -> Cost:
+    """Telegraf, until each record that has a timestamp is in its table; it drops the others."""
+    telegraf = [str(packages.telegraf()), "--config", str(packages.HERE / "telegraf.conf")]
+    wanted = reference.records - reference.timeless
+    with asking(place) as ask:
+
+        def done() -> bool:
+            begin = time.monotonic()
+            rows = ask(COUNT_READINGS) if ask(READINGS_ARE_THERE) else 0
+            if rows > wanted:
+                raise StackError(f"Telegraf has stored {rows} rows of {wanted} records.")
+            if rows < wanted:  # a count reads the whole table, which has no index: count seldom
+                time.sleep(10 * (time.monotonic() - begin))
+            return bool(rows == wanted)
+
+        return time_processes(place, [["env", f"TOPIC={place.topic}", *telegraf]], done)
+
+
 def last_offsets(place: Place) -> tuple[list[int], list[int]]:
     """The topic's partitions and the last offset in each."""
     bootstrap = place.stack.settings.kafka_bootstrap_servers
@@ -140,6 +169,7 @@ CONTENDERS: dict[str, Callable[[Place, Reference], Cost]] = {
     "Bytewax": partial(time_peer, script="bytewax_flow"),
     "Quix Streams": partial(time_peer, script="quix"),
     "Kafka Connect": time_connect,
+    "Telegraf": time_telegraf,
     "read: kafka-python": partial(time_kafka_python, validate=False),
     "read and validate: kafka-python": partial(time_kafka_python, validate=True),
     "read: confluent-kafka": time_confluent,

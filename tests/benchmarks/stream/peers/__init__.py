@@ -3,5 +3,6 @@
     python -m tests.benchmarks.stream.peers.naive TOPIC
 
 All that validate do it by the validator's own rules, so that only the way differs. Their packages
-are in requirements.txt and connect.xml; bench.py installs those into .local, not into the project.
+are in requirements.txt and connect.xml, and packages.py builds Telegraf, which is set up in
+telegraf.conf; bench.py installs them into .local, not into the project.
 """

@@ -30,13 +30,7 @@ async def copy(connection: asyncpg.Connection, table: str, rows: list[Row]) -> N
 async def main(topic: str) -> None:
     settings = Settings()
     login = settings.timescale
-    connection = await asyncpg.connect(
-        host=login["host"],
-        port=login["port"],
-        user=login["user"],
-        password=login["password"],
-        database=login["dbname"],
-    )
+    connection = await asyncpg.connect(database=login.pop("dbname"), **login)
     await connection.execute(MAKE_STAGING)
     consumer = AIOKafkaConsumer(
         topic,

@@ -1,5 +1,6 @@
 """The peers' own packages, in .local: fetched on first use, never part of the project."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from pipeline_common.console import stderr
 from pipeline_common.errors import StackError
 
 HERE = Path(__file__).parent
+TELEGRAF = "github.com/influxdata/telegraf/cmd/telegraf@v1.37.2"  # Go checks it, and what it needs
+#: Only the plugins that telegraf.conf uses.
+TAGS = "custom,inputs.kafka_consumer,parsers.json,outputs.postgresql"
 
 
 def python() -> Path:
@@ -34,18 +38,31 @@ def connect_jars() -> Path:
     return folder
 
 
+def telegraf() -> Path:
+    """The program, built from its source; raises StackError where there is no Go for it."""
+    if not shutil.which("go"):
+        raise StackError("It is built with Go 1.25.5 or later, which is not installed.")
+    folder = _folder("telegraf", Path(__file__))
+    if not (folder / "done").exists():
+        options = ["-tags", TAGS, "-trimpath", "-ldflags", "-s -w"]
+        _fetch(["go", "install", *options, TELEGRAF], GOBIN=str(folder), CGO_ENABLED="0")
+        (folder / "done").touch()
+    return folder / "telegraf"
+
+
 def _folder(name: str, list_of_packages: Path) -> Path:
     """Where packages are kept; emptied if it is not complete, or older than their list."""
     folder = cache_folder() / "bench-stream" / name
     done = folder / "done"
     if not done.exists() or done.stat().st_mtime < list_of_packages.stat().st_mtime:
         shutil.rmtree(folder, ignore_errors=True)
-        stderr.print(f"Fetching the packages of {list_of_packages.name} for the peers")
+        stderr.print(f"Fetching the peers' packages: {name}")
     return folder
 
 
-def _fetch(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _fetch(command: list[str], **variables: str) -> None:
+    environment = os.environ | variables
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise StackError(
             f"The peers' packages cannot be fetched, {command[0]} says: "
