@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from local_stack import LOCALHOST
+from local_stack import LOCALHOST, NO_TLS
 from local_stack.account import airflow_account, give, service_account
 from local_stack.debian import install_packages
 from local_stack.service import Service
@@ -133,4 +133,4 @@ def quoted(value: str) -> str:
 
 def answers(port: int, path: str) -> bool:
     """Whether a server reports that it is ready."""
-    return httpx.get(f"http://{LOCALHOST}:{port}{path}", timeout=20).is_success
+    return httpx.get(f"http://{LOCALHOST}:{port}{path}", timeout=20, verify=NO_TLS).is_success

@@ -23,6 +23,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from batch_pipeline.scraper import VENDORS, scrape
+from local_stack import NO_TLS
 from pipeline_common.console import counted
 from pipeline_common.settings import PROJECT_FOLDER
 from python_scripts.queries import as_objects, run_query
@@ -104,7 +105,7 @@ def wait_until_served(url: str) -> None:
     deadline = time.monotonic() + 180
     while True:
         try:
-            httpx.get(f"{url}/_stcore/health").raise_for_status()
+            httpx.get(f"{url}/_stcore/health", verify=NO_TLS).raise_for_status()
         except httpx.HTTPError:
             assert time.monotonic() < deadline, "the page is not served"
             time.sleep(0.2)

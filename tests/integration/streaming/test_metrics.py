@@ -11,6 +11,7 @@ import psycopg2
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
+from local_stack import NO_TLS
 from streaming_pipeline.waiting import Server
 from tests.databases import as_admin
 from tests.integration.streaming.conftest import SECONDS, Pipeline, ended
@@ -23,7 +24,7 @@ Metrics = dict[tuple[str, str], float]  # name and the one label's value
 def metrics(port: int) -> Metrics:
     """What a script answers; nothing while it has not begun to."""
     try:
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics", verify=NO_TLS).text
     except httpx.TransportError:
         return {}
     return {
