@@ -14,6 +14,7 @@ from typing import NamedTuple
 from pipeline_common.settings import PROJECT_FOLDER
 from pipeline_common.tables import table
 from tests.benchmarks.stream.lab import Cost
+from tests.benchmarks.stream.repeated import NONE
 
 REPORT = PROJECT_FOLDER / "docs/streaming-benchmark.md"
 OURS = "ours"
@@ -91,7 +92,7 @@ def ratio_lines(results: Results) -> list[list[str]]:
     if naive := [f for f in results.figures if f.contender == "naive"]:
         lines.append(["ours / naive, records/s", f"{ours.rate / naive[0].rate:.1f}"])
     lines += [
-        [f"time of a batch, {kind} / none repeated", f"{ratio:.2f}"]
+        [f"time of a batch, {kind} / {NONE}", f"{ratio:.2f}"]
         for kind, ratio in results.repeated.items()
     ]
     return lines
