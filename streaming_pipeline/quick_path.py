@@ -25,7 +25,6 @@ from streaming_pipeline.rules import (
 # an unknown key, which msgspec would not tell us about (where `location` is null, 18 are two more);
 # a backslash means a character that must be looked at.
 PLAIN_QUOTES = 18
-LATE, EARLY = timedelta(milliseconds=LATE_MS), timedelta(milliseconds=EARLY_MS)
 NO_TIME = (EPOCH + timedelta(days=1), EPOCH)  # nothing is between them
 DECODER = msgspec.json.Decoder(Reading)
 
@@ -42,7 +41,7 @@ def validate(
                 reading = DECODER.decode(value)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 return validate_record(value, key, kafka_ms, received_ms)
-            earliest, latest = plausible_times(kafka_ms, received_ms)
+            earliest, latest = plausible_times(kafka_ms // 1000, received_ms)
             if (
                 earliest <= reading.timestamp <= latest
                 and (key is None or key == reading.sensor_id.encode())
@@ -52,12 +51,18 @@ def validate(
     return validate_record(value, key, kafka_ms, received_ms)
 
 
-@lru_cache(maxsize=1000)  # a busy topic has many records of one millisecond
-def plausible_times(kafka_ms: int, received_ms: int) -> tuple[datetime, datetime]:
-    """Between which times the reading of such a record may be."""
+@lru_cache(maxsize=1000)
+def plausible_times(second: int, received_ms: int) -> tuple[datetime, datetime]:
+    """Between which times a reading is plausible in whichever millisecond of it Kafka had it."""
+    first_ms, last_ms = second * 1000, second * 1000 + 999
+    oldest_ms, newest_ms = received_ms - OLDEST_MS, received_ms + NEWEST_MS
     # Not in the first minutes of 1970, where a reading may be from before.
-    if kafka_ms >= LATE_MS and received_ms - OLDEST_MS <= kafka_ms <= received_ms + NEWEST_MS:
+    if first_ms >= max(oldest_ms, LATE_MS) and last_ms <= newest_ms:
         with suppress(OverflowError):
-            sent = EPOCH + timedelta(milliseconds=kafka_ms)
-            return sent - LATE, sent + EARLY
+            return after_epoch(last_ms - LATE_MS), after_epoch(first_ms + EARLY_MS)
     return NO_TIME
+
+
+def after_epoch(milliseconds: int) -> datetime:
+    """That long after 1970."""
+    return EPOCH + timedelta(milliseconds=milliseconds)

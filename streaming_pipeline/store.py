@@ -142,7 +142,7 @@ def stage(cursor: Cursor, topic: Topic, readings: list[Valid]) -> None:
 
 def refused(readings: list[Valid], outcomes: Outcomes) -> list[tuple[Record, Rejection]]:
     """Valid readings that go to quarantine, with the reason."""
-    if not outcomes:
+    if all(outcome == DUPLICATE for outcome in outcomes.values()):
         return []
     return [
         (record, Rejection(reading.sensor_id, [outcome]))
