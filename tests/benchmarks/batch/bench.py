@@ -8,7 +8,7 @@ same landed rows, in a process and a database of its own, on one core that it sh
 session on the server:
 
 - limit: COPY of the raw rows, then INSERT … SELECT of rows that were validated before, by
-  PostgreSQL alone
+  PostgreSQL alone; once more in two sessions on two cores ("two_limits")
 - ours:  the functions that the DAG's tasks call, from load_to_raw_zone to the report; once more in
   a database that holds an earlier batch of the same products ("filled"), and in two slices on
   two cores
@@ -56,7 +56,7 @@ from tests.benchmarks.batch.databases import (
 )
 from tests.benchmarks.batch.measure import Result
 from tests.benchmarks.batch.plot import plot
-from tests.benchmarks.batch.results import HEADERS, PLOT, figures, gain_of_slices, write_page
+from tests.benchmarks.batch.results import HEADERS, PLOT, figures, gains_on_two_cores, write_page
 from tests.own_stack import stack_of_its_own
 
 PEERS = ("pure_sql", "polars", "duckdb", "pydantic", "pandera", "great_expectations", "naive")
@@ -100,9 +100,10 @@ def ours_and_limit(stack: Stack, rows: int) -> Iterator[Result]:
     with database(stack, "bench_ours", LANDED) as login, tempfile.TemporaryDirectory() as folder:
         ours = measured(sys.executable, "ours.py", "ours", login, rows)
         with database(stack, "bench_limit") as limit_login:
-            raw_rows = Path(folder) / "raw_rows"
-            hand_over_to_limit(login, limit_login, raw_rows)
-            yield measured(sys.executable, "ours.py", "limit", limit_login, rows, raw_rows)
+            hand_over_to_limit(login, limit_login, Path(folder))
+            with database(stack, "bench_two_limits", "bench_limit") as two:
+                yield measured(sys.executable, "ours.py", "limit", limit_login, rows, folder)
+                yield measured(sys.executable, "ours.py", "two_limits", two, rows, folder)
     yield ours
     with database(stack, "bench_slices", LANDED) as login:
         yield measured(sys.executable, "ours.py", "two_slices", login, rows)
@@ -175,14 +176,14 @@ def compare(
                     results += all_peers(stack, size, naive_rows)
     seconds = dag_seconds() if dag else []
     lines = figures(results)
-    gain = gain_of_slices(results)
+    gains = gains_on_two_cores(results)
     print(table(lines, HEADERS))
-    print(gain)
+    print(gains)
     print(
         "DAG, trigger to report with 45 products:", ", ".join(f"{s:.1f} s" for s in seconds) or "-"
     )
     if write:
-        write_page(lines, gain, seconds, PEER_PACKAGES[:6])
+        write_page(lines, gains, seconds, PEER_PACKAGES[:6])
         PLOT.write_text(plot(results))
 
 

@@ -16,23 +16,25 @@ Login = dict[str, Any]
 BATCH = "bench"
 LANDED = "bench_landed"  # the template that each contender's database is copied from
 
-# The limit's input, taken from what ours has done.
-RAW_ROWS = """
+# The limit's input, taken from what ours has done, in two halves: it may run in two sessions.
+SECOND_HALF = "(raw.id > (SELECT avg(id) FROM raw_products WHERE batch_id = 'bench'))::integer"
+RAW_ROWS = f"""
     COPY (SELECT batch_id, source, line_number, ingestion_time, raw_text, raw_data
-          FROM raw_products WHERE batch_id = 'bench' ORDER BY id) TO STDOUT"""
-VERDICTS = """
-    COPY (SELECT raw.id, raw.batch_id, raw.source, raw.ingestion_time, verdict.rule_version,
-                 product_id, name, price, stock, category, rejected.issues,
+          FROM raw_products AS raw WHERE batch_id = 'bench' AND {SECOND_HALF} = %s ORDER BY id)
+    TO STDOUT"""
+VERDICTS = f"""
+    COPY (SELECT {SECOND_HALF}, raw.id, raw.batch_id, raw.source, raw.ingestion_time,
+                 verdict.rule_version, product_id, name, price, stock, category, rejected.issues,
                  rejected.raw_data, rejected.raw_text
           FROM product_verdicts AS verdict
           JOIN raw_products AS raw ON raw.id = verdict.raw_id
           LEFT JOIN quarantine_products AS rejected ON rejected.raw_id = raw.id
           WHERE raw.batch_id = 'bench') TO STDOUT"""
 CREATE_VERDICTS = """
-    CREATE TABLE verdicts (raw_id bigint, batch_id text, source text, ingestion_time timestamptz,
-                         rule_version integer, product_id text COLLATE "C", name text,
-                         price numeric, stock integer, category text, issues text[], raw_data jsonb,
-                         raw_text text)"""
+    CREATE TABLE verdicts (half integer, raw_id bigint, batch_id text, source text,
+                         ingestion_time timestamptz, rule_version integer,
+                         product_id text COLLATE "C", name text, price numeric, stock integer,
+                         category text, issues text[], raw_data jsonb, raw_text text)"""
 
 
 @contextmanager
@@ -67,11 +69,12 @@ def fill(login: Login, rows: int) -> None:
             step(connection, "earlier")
 
 
-def hand_over_to_limit(done: Login, limit_login: Login, raw_rows: Path) -> None:
-    """Take the rows that ours has validated as the limit's input; the raw ones go to a file."""
-    verdicts = raw_rows.with_name("verdicts")
+def hand_over_to_limit(done: Login, limit_login: Login, folder: Path) -> None:
+    """Take the rows that ours has validated as the limit's input; the raw ones go to two files."""
+    verdicts = folder / "verdicts"
     with closing(psycopg2.connect(**done)) as connection, connection.cursor() as cursor:
-        for file, copy in ((raw_rows, RAW_ROWS), (verdicts, VERDICTS)):
+        copies = {folder / f"half_{half}": RAW_ROWS % half for half in range(2)}
+        for file, copy in (copies | {verdicts: VERDICTS}).items():
             with file.open("wb") as target:
                 cursor.copy_expert(copy, target)
     with (

@@ -4,7 +4,7 @@ Used by bench.py and, in the peers' own environment, by peers.py.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ def measure(
     with connection, connection.cursor() as cursor:
         cursor.execute("CHECKPOINT")
     client, session = psutil.Process(), psutil.Process(connection.info.backend_pid)
-    pin_to_core(0, client, session)
+    pin([0], client, session)
     before, start = cpu_seconds(client, session), time.perf_counter()
     elsewhere = work(connection) or 0.0
     seconds = time.perf_counter() - start
@@ -48,10 +48,10 @@ def measure(
     return result
 
 
-def pin_to_core(number: int, *processes: psutil.Process) -> None:
-    """Let the processes share one core; root may do this to the server's session, too."""
+def pin(cores: Sequence[int], *processes: psutil.Process) -> None:
+    """Let the processes share some cores; root may do this to the server's session, too."""
     for process in processes:
-        process.cpu_affinity([number])
+        process.cpu_affinity(list(cores))
 
 
 def cpu_seconds(*processes: psutil.Process) -> float:

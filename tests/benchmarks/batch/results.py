@@ -34,18 +34,24 @@ def figures(results: list[Result]) -> list[list[str]]:
     return lines
 
 
-def gain_of_slices(results: list[Result]) -> str:
-    """How many times as fast two slices are as one, at each size."""
+def gains_on_two_cores(results: list[Result]) -> str:
+    """How many times as fast two slices are as one, and two sessions of the limit, at each size."""
     seconds = {(r["contender"], r["rows"]): r["seconds"] for r in results}
-    gains = [
-        f"{one / seconds['two_slices', rows]:.2f} times as fast at {rows:,} rows"
-        for (contender, rows), one in seconds.items()
-        if contender == "ours"
-    ]
-    return f"Two slices on two cores against one slice: {', '.join(gains)}."
+    sentences = []
+    for two, one, words in (
+        ("two_slices", "ours", "Two slices on two cores against one slice"),
+        ("two_limits", "limit", "PostgreSQL alone, the limit in two sessions against one"),
+    ):
+        gains = [
+            f"{taken / seconds[two, rows]:.2f} times as fast at {rows:,} rows"
+            for (contender, rows), taken in seconds.items()
+            if contender == one
+        ]
+        sentences.append(f"{words}: {', '.join(gains)}.")
+    return "\n\n".join(sentences)
 
 
-def write_page(lines: list[list[str]], gain: str, dag: list[float], peers: list[str]) -> None:
+def write_page(lines: list[list[str]], gains: str, dag: list[float], peers: list[str]) -> None:
     """Put the table and the plot into the page, with the day, the machine and the versions."""
     rows = ["| " + " | ".join(line) + " |" for line in (HEADERS, ["---"] * len(HEADERS), *lines)]
     day = f"{datetime.now(timezone.utc):%Y-%m-%d}"
@@ -53,7 +59,7 @@ def write_page(lines: list[list[str]], gain: str, dag: list[float], peers: list[
         f"{day}, {os.cpu_count()} cores, {platform.platform()}, Python {sys.version.split()[0]}"
     )
     overhead = ", ".join(f"{seconds:.1f} s" for seconds in dag) or "not measured in this run"
-    text = [*rows, "", f"![Seconds against rows of the batch]({PLOT.name})", "", gain]
+    text = [*rows, "", f"![Seconds against rows of the batch]({PLOT.name})", "", gains]
     text += ["", f"The DAG, from trigger to report with 45 products: {overhead}."]
     text += ["", f"{machine}, PostgreSQL 15. Peers: {', '.join(peers)}.", ""]
     before, _, after = PAGE.read_text().split(MARK)
