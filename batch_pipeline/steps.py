@@ -160,8 +160,12 @@ def load_to_clean_zone(connection: "Connection", batch_id: str, part: Slice = WH
 
 
 def load_to_quarantine(connection: "Connection", batch_id: str) -> int:
-    """Replace the batch's rows in quarantine by those rejected today; returns their number."""
-    with locked_transaction(connection, batch_id) as cursor:
+    """Replace the batch's rows in quarantine by those rejected today; returns their number.
+
+    It runs in parallel to the slices of load_to_clean_zone, as a single slice: under one lock.
+    """
+    name = f"quarantine of {batch_id}"
+    with slice_transaction(connection, batch_id, name, Slice(0, 1)) as cursor:
         refuse_archived(cursor, batch_id)
         cursor.execute(read_sql("batch/load_to_quarantine"), {"batch_id": batch_id})
         return cursor.rowcount

@@ -12,10 +12,11 @@ from psycopg2.extensions import connection as Connection
 from batch_pipeline import batches, steps
 from batch_pipeline.database import OneTransaction, slice_transaction
 from batch_pipeline.scraper import VENDORS, scrape
-from batch_pipeline.slices import Slice, cut
+from batch_pipeline.slices import WHOLE, Slice, cut
 from tests.integration.batch.conftest import places, product, rows, run_batch, validate_and_load
 
 CLEAN = "SELECT product_id, source, batch_id FROM clean_products WHERE raw_id > 0 ORDER BY 1"
+LOCKS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
 
 
 def land(connection: Connection, batch_id: str, count: int = 60) -> None:
@@ -25,23 +26,20 @@ def land(connection: Connection, batch_id: str, count: int = 60) -> None:
 
 
 def work_in_slices(login: dict[str, Any], batch_id: str, number: int) -> None:
-    """Validate and load in `number` slices, three at a time, and the last steps afterwards."""
+    """Validate and load in `number` slices, three at a time, as the DAG does it."""
 
-    def work(step: Any) -> None:
-        def on_slice(part: Slice) -> None:
-            connection = psycopg2.connect(**login)
-            step(connection, batch_id, part)
-            connection.close()
+    def work(*steps_and_parts: Any) -> None:
+        def call(step: Any, *part: Slice) -> None:
+            with closing(psycopg2.connect(**login)) as connection:
+                step(connection, batch_id, *part)
 
         with ThreadPoolExecutor(3) as threads:
-            list(threads.map(on_slice, cut(number)))
+            list(threads.map(lambda one: call(*one), steps_and_parts))
 
-    work(steps.validate)
-    work(steps.load_to_clean_zone)
-    connection = psycopg2.connect(**login)
-    steps.load_to_quarantine(connection, batch_id)
-    steps.mark_processed(connection, batch_id)
-    connection.close()
+    work(*((steps.validate, part) for part in cut(number)))
+    loads = [(steps.load_to_clean_zone, part) for part in cut(number)]
+    work((steps.load_to_quarantine,), *loads)
+    work((steps.mark_processed,))
 
 
 @pytest.mark.parametrize("number", [2, 5, 16])
@@ -104,8 +102,35 @@ def test_a_step_on_the_whole_batch_waits_for_its_slices(
         slice_transaction(connection, "run", "clean_products", Slice(0, 1)),
         pytest.raises(LockNotAvailable),
     ):
-        steps.load_to_quarantine(second, "run")
+        steps.mark_processed(second, "run")
     second.close()
+
+
+@pytest.mark.parametrize(
+    ("other", "waits"), [("clean_products", False), ("quarantine of run", True)]
+)
+def test_quarantine_waits_for_its_like_but_not_for_the_clean_zone(
+    connection: Connection, pipeline_db: dict[str, Any], other: str, waits: bool
+) -> None:
+    land(connection, "run")
+    steps.validate(connection, "run")
+    second = psycopg2.connect(**pipeline_db, options="-c lock_timeout=200ms")
+    with slice_transaction(connection, "run", other, WHOLE):
+        if waits:
+            with pytest.raises(LockNotAvailable):
+                steps.load_to_quarantine(second, "run")
+        else:
+            assert steps.load_to_quarantine(second, "run") > 0
+    second.close()
+
+
+def test_a_dry_run_takes_one_lock_for_quarantine(
+    connection: Connection, pipeline_db: dict[str, Any]
+) -> None:
+    land(connection, "run")
+    with closing(psycopg2.connect(**pipeline_db, connection_factory=OneTransaction)) as dry_run:
+        steps.load_to_quarantine(dry_run, "run")
+        assert rows(dry_run, LOCKS) == [(2,)]  # one more, which it shares, on the batch
 
 
 def test_all_batches_are_those_that_have_raw_rows(connection: Connection) -> None:
@@ -118,7 +143,6 @@ def test_a_whole_validation_takes_one_lock(
 ) -> None:
     """A dry run of all batches is one transaction, which keeps the locks of each of them."""
     land(connection, "run")
-    locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
     with closing(psycopg2.connect(**pipeline_db, connection_factory=OneTransaction)) as dry_run:
         steps.validate(dry_run, "run")
-        assert rows(dry_run, locks) == [(1,)]
+        assert rows(dry_run, LOCKS) == [(1,)]
