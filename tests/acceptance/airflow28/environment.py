@@ -34,5 +34,7 @@ def _make(folder: Path) -> None:
     uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
     subprocess.run([uv, "venv", "-q", "--python", sys.executable, folder], check=True)
     python = ["--python", str(folder / "bin/python"), "--exclude-newer", RESOLVED_AS_OF]
-    subprocess.run([uv, "pip", "install", "-q", *python, *PACKAGES], check=True)
+    subprocess.run(
+        [uv, "pip", "install", "-q", "--compile-bytecode", *python, *PACKAGES], check=True
+    )
     (folder / "done").touch()

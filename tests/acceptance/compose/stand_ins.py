@@ -40,6 +40,8 @@ NOT_IN_THE_IMAGE |= {"check_jsonschema", "pgcli", "pglast", "pip", "pre_commit",
 NOT_IN_THE_IMAGE |= {"setuptools", "supervisor", "virtualenv", "zensical"}
 #: In the image, but the DAG does without these too: leaving them out saves time.
 NOT_IN_THE_IMAGE |= {"altair", "numpy", "numpy.libs", "pandas", "PIL", "pillow.libs"}
+#: Files and folders of the environment and its interpreter that are left out for the same reason.
+UNUSED = {"ensurepip", "idlelib", "lib2to3", "ruff", "share", "test", "uv"}
 
 POSTGRES = """
 FROM stand-in-base
@@ -172,10 +174,6 @@ def airflow(docker: Environment, name: str, venv: Path, more: Path | None = None
 
     `more` is a folder of packages that are not in the environment.
     """
-    # A process that may not write to the image would compile all that it imports at every start.
-    interpreter, library = str(venv / "bin/python"), str(venv / "lib")
-    compile_all = [interpreter, "-m", "compileall", "-q", "-j", "0", library]
-    subprocess.run(compile_all, check=False, capture_output=True)
     files = {"/entrypoint": HERE / "airflow-entrypoint.sh"} | python(venv, more)
     parents = {str(p) for path in files for p in Path(path).parents if str(p) != "/"}
     dockerfile = AIRFLOW.format(venv=venv, parents=" ".join(sorted(parents)))
@@ -239,7 +237,8 @@ def as_in_the_image(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     if (
         entry.name.endswith(".a")
         or (packages and packages[0] in NOT_IN_THE_IMAGE)
-        or (of_the_interpreter and (packages or parts[-1] in ("test", "share", "idlelib")))
+        or (packages and of_the_interpreter)
+        or (not packages and parts[-1] in UNUSED)
     ):
         return None
     entry.mode |= 0o555 if entry.isdir() or entry.mode & 0o100 else 0o444
