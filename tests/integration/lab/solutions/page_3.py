@@ -4,12 +4,14 @@ import json
 import threading
 import time
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.errors import CoordinatorNotAvailableError
 
+from lab.exercises.page_3_graders import partitions_of
 from pipeline_common.settings import SENSOR_TOPIC_PARTITIONS
 from tests.integration.lab.solutions.learner import Learner, Solution, Solutions
 
@@ -141,13 +143,16 @@ def consume(learner: Learner, stop: threading.Event) -> None:
 
 
 def wait_for_members(learner: Learner, count: int) -> None:
-    """Until so many members have partitions."""
+    """Until there are so many members, and each partition has one of them."""
     group = learner.lab.group
     deadline = time.monotonic() + 120
     with closing(KafkaAdminClient(bootstrap_servers=learner.bootstrap)) as admin:
         while True:
-            members = admin.describe_groups([group])[group]["members"]
-            if sum(bool(member["member_assignment"]) for member in members) == count:
+            members = []
+            with suppress(CoordinatorNotAvailableError):  # before the broker's first group
+                members = admin.describe_groups([group])[group]["members"]
+            parts = [part for member in members for part in partitions_of(member)]
+            if len(members) == count and len(parts) == SENSOR_TOPIC_PARTITIONS:
                 return
             assert time.monotonic() < deadline, members
             time.sleep(0.1)
