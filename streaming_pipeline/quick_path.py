@@ -53,7 +53,7 @@ def validate(
 
 @lru_cache(maxsize=1000)
 def plausible_times(second: int, received_ms: int) -> tuple[datetime, datetime]:
-    """Between which times a reading is plausible in whichever millisecond of it Kafka had it."""
+    """When a reading may be from, whichever millisecond of that second its Kafka timestamp is."""
     first_ms, last_ms = second * 1000, second * 1000 + 999
     oldest_ms, newest_ms = received_ms - OLDEST_MS, received_ms + NEWEST_MS
     # Not in the first minutes of 1970, where a reading may be from before.
