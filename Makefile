@@ -78,7 +78,7 @@ reset: .venv/installed ## stop the services, delete their data and backups: the 
 clean: ## stop everything and delete all that make has created, including the data
 	@if docker info >/dev/null 2>&1; then docker compose $(MONITORED) down --volumes --remove-orphans 2>/dev/null; fi; true
 	@local_stack/clean.sh
-	@echo "Clean. System packages that setup installed stay; apt-get remove removes them."
+	@echo "Clean. System packages that setup installed stay; to remove them: apt-get remove."
 
 env: .venv/installed ## write .env with secrets of this clone's own
 	@$(PYTHON) -m local_stack env

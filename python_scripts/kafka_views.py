@@ -96,6 +96,15 @@ def members(admin: KafkaAdminClient) -> Result:
     return Result("members", title, ["group", "client_id", "host", "partitions"], sorted(rows))
 
 
+def members_of(admin: KafkaAdminClient, group: str) -> list[dict[str, Any]]:
+    """The members of a group as Kafka describes them; none if there is no such group."""
+    # Before its first group, Kafka has no coordinator that could describe one.
+    if group not in {each["group_id"] for each in admin.list_groups()}:
+        return []
+    members: list[dict[str, Any]] = admin.describe_groups([group])[group]["members"]
+    return members
+
+
 def _members(group: dict[str, Any]) -> dict[tuple[str, int], str]:
     """Which member reads each partition: "2 of 3", numbered by Kafka's id of the member."""
     members = sorted(group["members"], key=lambda member: str(member["member_id"]))

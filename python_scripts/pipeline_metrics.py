@@ -127,10 +127,7 @@ def of_kafka(address: str) -> Iterator[Metric]:
     )
     with closing(admin):
         ends = kafka_views.offsets(admin, [SENSOR_TOPIC])
-        # Before the first validator there is no group, and nobody who could be asked about it.
-        known = VALIDATOR_GROUP in [group["group_id"] for group in admin.list_groups()]
-        groups = admin.describe_groups([VALIDATOR_GROUP]) if known else {}
-        members = groups[VALIDATOR_GROUP]["members"] if known else []
+        members = kafka_views.members_of(admin, VALIDATOR_GROUP)
     samples = [((part.topic, part.partition), end) for part, (_, end) in ends.items()]
     labels = ["topic", "partition"]
     yield gauge("stream_end_offset", "The offset of the next record to come", labels, samples)

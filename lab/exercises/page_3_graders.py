@@ -12,7 +12,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from lab.exercises.exercise import Lab, Row, expect, expect_object, expect_view, rows
 from pipeline_common.console import counted
 from pipeline_common.sql_files import read_sql
-from python_scripts.kafka_views import offsets
+from python_scripts.kafka_views import members_of, offsets
 
 PARTITIONS = read_sql("lab/sensor_partitions")
 ANOTHER_SENSOR = read_sql("lab/another_sensor")
@@ -86,9 +86,7 @@ def grade_members(lab: Lab) -> None:
     """The group has two members or more, and each reads a partition that has records."""
     sent = ends(lab)
     with lab.kafka() as admin:
-        # Before the first group, Kafka has no coordinator that could be asked for one.
-        known = any(group["group_id"] == lab.group for group in admin.list_groups())
-        members = admin.describe_groups([lab.group])[lab.group]["members"] if known else []
+        members = members_of(admin, lab.group)
     useful = sum(bool(partitions_of(member) & sent.keys()) for member in members)
     expect(len(members) > 1, f"The group {lab.group} has {counted(len(members), 'member')} now.")
     expect(
